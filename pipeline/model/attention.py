@@ -1,0 +1,85 @@
+"""The one seam to attention kernels.
+
+Rows of several samples (or windows) stand one after another; each attends only within its own
+segment. Plain PyTorch: equal segments go through one batched call, unequal ones are padded in
+buckets of similar length, so that padding never doubles the work.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def attend(
+    q: Tensor, k: Tensor, v: Tensor, q_lengths: Sequence[int], kv_lengths: Sequence[int]
+) -> Tensor:
+    """Softmax attention inside each segment, scaled by `1 / sqrt(D)`.
+
+    Args:
+        q: `[Tq, H, D]` queries, segment after segment.
+        k: `[Tk, H, D]` keys.
+        v: `[Tk, H, D]` values.
+        q_lengths: Rows of each segment in `q`; they sum to Tq.
+        kv_lengths: Rows of each segment in `k` and `v`, in the same order.
+
+    Returns:
+        `[Tq, H, D]`.
+    """
+    equal = len(set(q_lengths)) <= 1 and len(set(kv_lengths)) <= 1
+    if equal:
+        n = len(q_lengths)
+        batched = F.scaled_dot_product_attention(
+            *(x.unflatten(0, (n, -1)).transpose(1, 2) for x in (q, k, v))
+        )
+        return batched.transpose(1, 2).flatten(0, 1)
+
+    out = torch.empty_like(q)
+    q_starts, kv_starts = _starts(q_lengths), _starts(kv_lengths)
+    for members in _buckets(q_lengths, kv_lengths):
+        q_rows, _ = _padded_rows(members, q_starts, q_lengths)
+        kv_rows, kv_valid = _padded_rows(members, kv_starts, kv_lengths)
+        q_rows, kv_rows, kv_valid = (x.to(q.device) for x in (q_rows, kv_rows, kv_valid))
+        result = F.scaled_dot_product_attention(
+            q[q_rows].transpose(1, 2),
+            k[kv_rows].transpose(1, 2),
+            v[kv_rows].transpose(1, 2),
+            attn_mask=kv_valid[:, None, None, :],
+        ).transpose(1, 2)
+        # Padding repeats a segment's first query, so writing it again writes the same value.
+        out = out.index_put((q_rows,), result) if q.requires_grad else _write(out, q_rows, result)
+    return out
+
+
+def _write(out: Tensor, rows: Tensor, values: Tensor) -> Tensor:
+    out[rows] = values
+    return out
+
+
+def _starts(lengths: Sequence[int]) -> list[int]:
+    starts, total = [], 0
+    for length in lengths:
+        starts.append(total)
+        total += length
+    return starts
+
+
+def _buckets(q_lengths: Sequence[int], kv_lengths: Sequence[int]) -> list[list[int]]:
+    """Segments whose lengths round up to the same powers of two, empty ones left out."""
+    buckets: dict[tuple[int, int], list[int]] = {}
+    for i, (q, kv) in enumerate(zip(q_lengths, kv_lengths, strict=True)):
+        if q and kv:
+            buckets.setdefault(((q - 1).bit_length(), (kv - 1).bit_length()), []).append(i)
+    return list(buckets.values())
+
+
+def _padded_rows(
+    members: Sequence[int], starts: Sequence[int], lengths: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """`[n, longest]` row numbers and which of them are real; padding points at the first row."""
+    length = torch.tensor([lengths[i] for i in members])
+    start = torch.tensor([starts[i] for i in members])
+    step = torch.arange(int(length.max()))
+    valid = step[None] < length[:, None]
+    return start[:, None] + torch.where(valid, step[None], 0), valid

@@ -1,0 +1,185 @@
+"""What passes between stages: frozen dataclasses with shapes.
+
+Space is glTF's from `decode` on: metres, Y up, right-handed, front +Z; UV origin top left.
+Letters: `V` vertices, `F` faces, `H W` rows and columns.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int32]
+ByteArray = NDArray[np.uint8]
+
+
+class Stage(StrEnum):
+    """The steps of a job, in order. The same closed list as `StageKind` in the contract."""
+
+    QUEUED = "queued"
+    PREPROCESS = "preprocess"
+    CONDITION = "condition"
+    SPARSE_STRUCTURE = "sparse_structure"
+    SLAT = "slat"
+    DECODE = "decode"
+    REPAIR = "repair"
+    REMESH = "remesh"
+    SIMPLIFY = "simplify"
+    UNWRAP = "unwrap"
+    BAKE = "bake"
+    LODS = "lods"
+    COLLISION = "collision"
+    EXPORT = "export"
+
+
+class Progress(Protocol):
+    """How a stage tells the outside what happens. Any method may raise `Cancelled`."""
+
+    def __call__(self, stage: Stage, fraction: float) -> None:
+        """Report that `stage` is done to `fraction` in [0, 1]; call at least every 0.25 s of work."""
+
+    def preview(self, stage: Stage, png: bytes) -> None:
+        """Offer a picture of the state of the work."""
+
+    def warn(self, stage: Stage, message: str) -> None:
+        """Report that the result is poorer than asked, in one sentence for the artist."""
+
+
+class Silent:
+    """A `Progress` that nobody watches."""
+
+    def __call__(self, stage: Stage, fraction: float) -> None: ...
+
+    def preview(self, stage: Stage, png: bytes) -> None: ...
+
+    def warn(self, stage: Stage, message: str) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mesh:
+    """Triangles in space, without appearance.
+
+    positions: `[V, 3]` float32, metres.
+    faces: `[F, 3]` int32, counter-clockwise seen from outside.
+    """
+
+    positions: FloatArray
+    faces: IntArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """A texture. pixels: `[H, W, C]` uint8 with C in 1..4, row 0 at the top (v = 0)."""
+
+    pixels: ByteArray
+
+
+AlphaMode = Literal["OPAQUE", "MASK", "BLEND"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """A glTF metallic-roughness material. Textures multiply the factors, as glTF says.
+
+    base_color_factor: linear RGBA. base_color: sRGB RGBA texture.
+    metallic_roughness: linear, G roughness, B metallic. normal: OpenGL green, linear.
+    occlusion: linear, R. emissive: sRGB RGB, times `emissive_factor` (linear).
+    """
+
+    name: str = "material"
+    base_color_factor: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
+    base_color: Image | None = None
+    metallic_factor: float = 0.0
+    roughness_factor: float = 1.0
+    metallic_roughness: Image | None = None
+    normal: Image | None = None
+    normal_scale: float = 1.0
+    occlusion: Image | None = None
+    occlusion_strength: float = 1.0
+    emissive_factor: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    emissive: Image | None = None
+    alpha_mode: AlphaMode = "OPAQUE"
+    alpha_cutoff: float = 0.5
+    double_sided: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surface:
+    """A dense mesh with its appearance: what LODs are cut from and baked from.
+
+    Vertices are split where attributes differ (UV seams, hard edges), as in a GLB.
+
+    positions: `[V, 3]` float32, metres. faces: `[F, 3]` int32, counter-clockwise.
+    normals: `[V, 3]` float32, unit length.
+    uvs: `[V, 2]` float32, or None where no material has a texture.
+    colors: `[V, 4]` float32 linear RGBA that multiplies the base color, or None.
+    face_materials: `[F]` int32 index into `materials`.
+    """
+
+    positions: FloatArray
+    faces: IntArray
+    normals: FloatArray
+    uvs: FloatArray | None = None
+    colors: FloatArray | None = None
+    face_materials: IntArray
+    materials: tuple[Material, ...]
+
+    @property
+    def mesh(self) -> Mesh:
+        """The same triangles without appearance."""
+        return Mesh(positions=self.positions, faces=self.faces)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnwrappedMesh:
+    """One LOD with its charts: vertices split at chart borders, ready to bake and export.
+
+    positions: `[V, 3]` float32, metres. normals: `[V, 3]` float32, unit length.
+    tangents: `[V, 4]` float32, MikkTSpace, w as glTF defines it (+1 or -1).
+    uvs: `[V, 2]` float32 in the atlas that all LODs share, in [0, 1], origin top left.
+    faces: `[F, 3]` int32, counter-clockwise.
+    """
+
+    positions: FloatArray
+    normals: FloatArray
+    tangents: FloatArray
+    uvs: FloatArray
+    faces: IntArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class LodMeasure:
+    """How good one LOD is, measured against the dense mesh.
+
+    deviation_max_m, deviation_mean_m: two-sided surface distance, metres.
+    screen_coverage: the LOD is meant to be seen while the asset's bounding sphere covers at most
+        the previous LOD's share of the view height and at least this one; in (0, 1], falling from
+        LOD to LOD. Below the last value the asset may be culled.
+    """
+
+    triangle_count: int
+    budget: int
+    deviation_max_m: float
+    deviation_mean_m: float
+    screen_coverage: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hull:
+    """A convex collision hull. positions `[V, 3]` float32 metres, faces `[F, 3]` int32."""
+
+    positions: FloatArray
+    faces: IntArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """One result file. file_name has no folder; media_type is an IANA type."""
+
+    role: Literal["model", "report", "preview"]
+    file_name: str
+    media_type: str
+    content: bytes = field(repr=False)
