@@ -39,7 +39,7 @@ class Progress(Protocol):
     """How a stage tells the outside what happens. Any method may raise `Cancelled`."""
 
     def __call__(self, stage: Stage, fraction: float) -> None:
-        """Report that `stage` is done to `fraction` in [0, 1]; call at least every 0.25 s of work."""
+        """Report that `stage` is done to `fraction` in [0, 1]; at least every 0.25 s of work."""
 
     def preview(self, stage: Stage, png: bytes) -> None:
         """Offer a picture of the state of the work."""

@@ -30,9 +30,8 @@ def attend(
     equal = len(set(q_lengths)) <= 1 and len(set(kv_lengths)) <= 1
     if equal:
         n = len(q_lengths)
-        batched = F.scaled_dot_product_attention(
-            *(x.unflatten(0, (n, -1)).transpose(1, 2) for x in (q, k, v))
-        )
+        qb, kb, vb = (x.reshape(n, -1, *x.shape[1:]).transpose(1, 2) for x in (q, k, v))
+        batched = F.scaled_dot_product_attention(qb, kb, vb)
         return batched.transpose(1, 2).flatten(0, 1)
 
     out = torch.empty_like(q)

@@ -6,7 +6,6 @@ A dense grid is the case where all lengths are equal.
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -57,8 +56,8 @@ class TimeEmbedding(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.mlp = nn.Sequential(nn.Linear(256, channels), nn.SiLU(), nn.Linear(channels, channels))
-        for layer in (self.mlp[0], self.mlp[2]):
-            nn.init.normal_(layer.weight, std=0.02)
+        nn.init.normal_(self.mlp[0].weight, std=0.02)  # type: ignore[arg-type]  # a Linear
+        nn.init.normal_(self.mlp[2].weight, std=0.02)  # type: ignore[arg-type]
 
     def forward(self, model_time: Tensor) -> Tensor:
         half = torch.arange(128, dtype=torch.float32, device=model_time.device)
@@ -75,7 +74,8 @@ class HeadRmsNorm(nn.Module):
         self.gamma = nn.Parameter(torch.ones(heads, head_width))
 
     def forward(self, x: Tensor) -> Tensor:
-        return (F.normalize(x.float(), dim=-1) * self.gamma * x.shape[-1] ** 0.5).to(x.dtype)
+        unit = F.normalize(x.float(), dim=-1)
+        return (unit * self.gamma * math.sqrt(x.shape[-1])).to(x.dtype)
 
 
 class SelfAttention(nn.Module):
@@ -174,7 +174,8 @@ class FlowBlock(nn.Module):
         x = x + gate1 * self.self_attn(h, lengths)
         x = x + self.cross_attn(self.norm2(x), lengths, cond)
         h = layer_norm(x, 1e-6) * (1 + scale2) + shift2
-        return x + gate2 * self.mlp(h)
+        out: Tensor = x + gate2 * self.mlp(h)
+        return out
 
 
 class WindowBlock(nn.Module):
@@ -189,7 +190,8 @@ class WindowBlock(nn.Module):
         """`order [T]` sorts the rows by window; `lengths` are the windows' populations."""
         attended = self.attn(layer_norm(x, 1e-6)[order], lengths)
         x = x + torch.empty_like(attended).index_copy(0, order, attended)
-        return x + self.mlp(layer_norm(x, 1e-6))
+        delta: Tensor = self.mlp(layer_norm(x, 1e-6))
+        return x + delta
 
 
 def windows(coords: Tensor, window: int, shift: int) -> tuple[Tensor, list[int]]:
@@ -217,17 +219,16 @@ def zero_(layer: nn.Module) -> None:
         nn.init.zeros_(parameter)
 
 
+def zero_modulation_(blocks: nn.ModuleList) -> None:
+    """Start every flow block as the identity."""
+    for block in blocks:
+        assert isinstance(block, FlowBlock)
+        zero_(block.adaLN_modulation[1])
+
+
 def xavier_(model: nn.Module) -> None:
     """TRELLIS' initialization of linear layers; call before the zero-initialized ones are set."""
     for module in model.modules():
         if isinstance(module, nn.Linear):
             nn.init.xavier_uniform_(module.weight)
             nn.init.zeros_(module.bias)
-
-
-def row_offsets(lengths: Sequence[int]) -> list[tuple[int, int]]:
-    """`(start, stop)` of each sample's rows."""
-    bounds = [0]
-    for length in lengths:
-        bounds.append(bounds[-1] + length)
-    return list(pairwise(bounds))

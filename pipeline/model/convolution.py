@@ -97,7 +97,10 @@ class SubmanifoldConv3(nn.Module):
         """Convolve; `rows` is `neighbor_rows(x.coords)`, shared by layers on the same voxels."""
         w = self.conv.weight
         taps = w.permute(1, 2, 3, 4, 0).reshape(27, w.shape[4], w.shape[0])
-        out: Tensor = _SubmanifoldConv.apply(x.feats, taps, rows)  # type: ignore[no-untyped-call]
+        feats, device = x.feats, x.feats.device.type
+        if torch.is_autocast_enabled(device):  # autocast does not look inside our function
+            feats, taps = (t.to(torch.get_autocast_dtype(device)) for t in (feats, taps))
+        out: Tensor = _SubmanifoldConv.apply(feats, taps, rows)  # type: ignore[no-untyped-call]
         return x.with_feats(out + self.conv.bias)
 
 

@@ -212,8 +212,8 @@ def _gather_vertices(coords: IntArray, head: FloatArray, resolution: int) -> _Gr
     deform = head[:, 8:32].reshape(-1, 8, 3)
     color = head[:, 53:].reshape(-1, 8, 6)
     values = np.concatenate([sdf[..., None], deform, color], axis=-1).reshape(-1, 10)
-    mean = np.stack([np.bincount(inverse, weights=column) for column in values.T], axis=1)
-    mean /= count[:, None]
+    sums = [np.bincount(inverse, weights=column) for column in values.T]
+    mean: NDArray[np.float64] = np.stack(sums, axis=1) / count[:, None]
     return _GridVertices(ids=unique, sdf=mean[:, 0], deform=mean[:, 1:4], color=mean[:, 4:])
 
 
@@ -280,7 +280,7 @@ def _resolved_cases(
 ) -> Int64Array:
     """Flip a problem case to its complement where the cube across the ambiguous face is one too."""
     partner = _cases().partner
-    problem = partner[case].any(1)
+    problem: NDArray[np.bool_] = np.any(partner[case] != 0, axis=1)
     across = cubes + partner[case]
     in_grid = ((across >= 0) & (across < resolution)).all(1)
     slot, known = _lookup(cube_ids, _cube_ids(across, resolution))

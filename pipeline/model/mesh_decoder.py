@@ -19,8 +19,8 @@ class SampleGroupNorm(nn.GroupNorm):
     def forward_sparse(self, x: SparseTensor) -> SparseTensor:
         """Normalize `feats [L, C]` sample by sample."""
         parts = [
-            super(SampleGroupNorm, self).forward(part.float().T.unsqueeze(0)).squeeze(0).T
-            for part in x.feats.split(x.lengths())
+            self(part.float().T.unsqueeze(0)).squeeze(0).T
+            for part in torch.split(x.feats, x.lengths())
         ]
         return x.with_feats(torch.cat(parts).to(x.feats.dtype))
 
@@ -40,15 +40,17 @@ class _SubdivideBlock(nn.Module):
 
     def forward(self, x: SparseTensor, side: int) -> SparseTensor:
         """`x` on `side` cells -> its children on `2 side` cells."""
-        norm_in, _ = self.act_layers
-        conv1, norm_out, _, conv2 = self.out_layers
+        norm_in, norm_out = self.act_layers[0], self.out_layers[1]
+        conv1, conv2 = self.out_layers[0], self.out_layers[3]
+        assert isinstance(norm_in, SampleGroupNorm)
+        assert isinstance(norm_out, SampleGroupNorm)
         h = norm_in.forward_sparse(x)
         h = subdivide(h.with_feats(F.silu(h.feats)))
         rows = neighbor_rows(h.coords, 2 * side)
         h = norm_out.forward_sparse(conv1(h, rows))
         h = conv2(h.with_feats(F.silu(h.feats)), rows)
-        skip = self.skip_connection(subdivide(x))
-        return h.with_feats(h.feats + skip.feats)
+        skip: SparseTensor = self.skip_connection(subdivide(x))
+        return skip.with_feats(h.feats + skip.feats)
 
 
 class SLatMeshDecoder(SwinTorso):

@@ -16,6 +16,7 @@ from pipeline.model.blocks import (
     windows,
     xavier_,
     zero_,
+    zero_modulation_,
 )
 from pipeline.model.convolution import SubmanifoldConv3, neighbor_rows
 from pipeline.model.sparse import SparseTensor, downsample
@@ -72,7 +73,8 @@ class _ResBlock(nn.Module):
         h = self.conv1(x.with_feats(F.silu(self.norm1(x.feats))), rows)
         modulated = layer_norm(h.feats, 1e-6) * (1 + scale) + shift
         h = self.conv2(h.with_feats(F.silu(modulated)), rows)
-        return h.with_feats(h.feats + self.skip_connection(x.feats))
+        skip: Tensor = self.skip_connection(x.feats)
+        return x.with_feats(h.feats + skip)
 
 
 class SLatFlowModel(nn.Module):
@@ -83,7 +85,8 @@ class SLatFlowModel(nn.Module):
 
     def __init__(self, params: SLatFlowParams) -> None:
         super().__init__()
-        assert params.patch_size == 2 and len(params.io_block_channels) == 1
+        assert params.patch_size == 2
+        assert len(params.io_block_channels) == 1
         self.resolution = params.resolution
         self.model_channels = width = params.model_channels
         io, blocks = params.io_block_channels[0], params.num_io_res_blocks
@@ -112,8 +115,7 @@ class SLatFlowModel(nn.Module):
         )
         self.out_layer = nn.Linear(io, params.out_channels)
         xavier_(self)
-        for block in self.blocks:
-            zero_(block.adaLN_modulation[1])
+        zero_modulation_(self.blocks)
         zero_(self.out_layer)
         self.dtype = torch.float32
 
@@ -152,7 +154,7 @@ class SLatFlowModel(nn.Module):
 
 
 class SwinTorso(nn.Module):
-    """Linear, position, then transformer blocks in windows that shift by half from block to block."""
+    """Linear, position, then transformer blocks; every other one shifts its windows by half."""
 
     def __init__(self, params: SwinParams) -> None:
         super().__init__()

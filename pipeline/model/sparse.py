@@ -31,7 +31,8 @@ class SparseTensor:
 
     def lengths(self) -> list[int]:
         """Number of active voxels of each sample."""
-        return torch.bincount(self.batch_index, minlength=self.batch_size).tolist()  # type: ignore[no-any-return]
+        counts: list[int] = torch.bincount(self.batch_index, minlength=self.batch_size).tolist()
+        return counts
 
 
 def voxel_keys(coords: Tensor, side: int) -> Tensor:

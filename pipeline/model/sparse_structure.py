@@ -14,6 +14,7 @@ from pipeline.model.blocks import (
     position_embedding,
     xavier_,
     zero_,
+    zero_modulation_,
 )
 from pipeline.model.torso import cast_torso
 
@@ -173,6 +174,8 @@ class SparseStructureFlowModel(nn.Module):
         super().__init__()
         p, width = params.patch_size, params.model_channels
         self.patch_size = p
+        side = params.resolution
+        self.shape = (params.in_channels, side, side, side)  # of one sample
         self.t_embedder = TimeEmbedding(width)
         self.input_layer = nn.Linear(params.in_channels * p**3, width)
         self.blocks = nn.ModuleList(
@@ -187,12 +190,11 @@ class SparseStructureFlowModel(nn.Module):
             for _ in range(params.num_blocks)
         )
         self.out_layer = nn.Linear(width, params.out_channels * p**3)
-        side = params.resolution // p
-        cells = torch.stack(torch.meshgrid(*[torch.arange(side)] * 3, indexing="ij"), dim=-1)
+        axis = torch.arange(side // p)
+        cells = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1)
         self.register_buffer("pos_emb", position_embedding(cells.reshape(-1, 3), width))
         xavier_(self)
-        for block in self.blocks:
-            zero_(block.adaLN_modulation[1])
+        zero_modulation_(self.blocks)
         zero_(self.out_layer)
         self.dtype = torch.float32
 
@@ -204,7 +206,7 @@ class SparseStructureFlowModel(nn.Module):
     def forward(self, x: Tensor, model_time: Tensor, cond: Tensor) -> Tensor:
         """`x [B, C, r, r, r]`, `model_time [B]` = 1000 t, `cond [B, N, ctx]` -> like `x`."""
         batch, p, side = x.shape[0], self.patch_size, x.shape[2] // self.patch_size
-        tokens = x.unflatten(2, (side, p)).unflatten(4, (side, p)).unflatten(6, (side, p))
+        tokens = x.reshape(batch, x.shape[1], side, p, side, p, side, p)
         tokens = tokens.permute(0, 2, 4, 6, 1, 3, 5, 7).flatten(4).flatten(1, 3)  # [B, T, C p^3]
         h = (self.input_layer(tokens) + self.pos_emb).to(self.dtype)
         e, cond = self.t_embedder(model_time).to(self.dtype), cond.to(self.dtype)

@@ -1,0 +1,54 @@
+# Bare `make` prints the targets. Two commands set up everything they need: `make run`, `make test`.
+PYTHON ?= python3
+PROMPT ?= a wooden barrel with iron bands
+IMAGE  ?=
+OUT    ?= out
+SEED   ?= 1
+BIN    := .venv/bin
+READY  := .venv/.ready
+
+.PHONY: help setup run test check format protos serve train-starter bench clean
+
+help: ## Print the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
+
+setup: $(READY) ## Set up .venv
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("Lodsmith needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $(READY)
+
+run: $(READY) ## Make one asset: PROMPT="..." or IMAGE=file, OUT=dir, SEED=n
+	$(BIN)/lodsmith generate $(if $(IMAGE),--image "$(IMAGE)","$(PROMPT)") --out "$(OUT)" --seed $(SEED)
+
+test: $(READY) ## Run the tests
+	$(BIN)/python -m pytest -q
+
+check: $(READY) ## Lint, types, generated code, layout
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy server pipeline
+	.ci/protos-are-current
+	$(BIN)/python -m pytest -q tests/test_layout.py
+
+format: $(READY) ## Format and sort imports
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+protos: $(READY) ## Generate server/pb from the contract
+	.ci/generate-protos server/pb
+
+serve: $(READY) ## Run the server
+	$(BIN)/lodsmith serve
+
+train-starter: $(READY) ## Train the starter model again (hours; see docs/experiments.md)
+	$(BIN)/python -m pipeline.training data
+
+bench: $(READY) ## Measure; needs Node 20 for the validator
+	$(BIN)/python -m benchmarks
+
+clean: ## Remove what the other targets made
+	rm -rf .venv out build

@@ -1,0 +1,1 @@
+"""Finished LODs -> one engine-ready GLB."""

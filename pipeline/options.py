@@ -1,0 +1,32 @@
+"""AssetOptions: one field per stage. Each stage's options live beside the stage."""
+
+from dataclasses import dataclass, field
+
+from pipeline.export.profiles import ExportOptions
+from pipeline.mesh.collision import CollisionOptions
+from pipeline.mesh.lod import LodOptions
+from pipeline.mesh.remesh import RemeshOptions
+from pipeline.mesh.repair import RepairOptions
+from pipeline.mesh.unwrap import UnwrapOptions
+from pipeline.model.sampler import SamplerOptions
+from pipeline.place import PlaceOptions
+from pipeline.texture.bake import BakeOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssetOptions:
+    """What a request may ask of each stage.
+
+    repair: None takes what fits the input: thorough for generated meshes, careful for uploads.
+    """
+
+    sparse_structure: SamplerOptions = field(default_factory=SamplerOptions)
+    slat: SamplerOptions = field(default_factory=SamplerOptions)
+    place: PlaceOptions = field(default_factory=PlaceOptions)
+    repair: RepairOptions | None = None
+    remesh: RemeshOptions = field(default_factory=RemeshOptions)
+    lod: LodOptions = field(default_factory=LodOptions)
+    unwrap: UnwrapOptions = field(default_factory=UnwrapOptions)
+    bake: BakeOptions = field(default_factory=BakeOptions)
+    collision: CollisionOptions = field(default_factory=CollisionOptions)
+    export: ExportOptions = field(default_factory=ExportOptions)

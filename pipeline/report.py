@@ -1,0 +1,149 @@
+"""The quality report, and the meter that times the stages."""
+
+import hashlib
+import json
+import resource
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pipeline.types import LodMeasure, Progress, Stage
+
+Json = str | int | float | bool | None | Mapping[str, "Json"] | Sequence["Json"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageRecord:
+    """How one stage went. peak_memory_bytes: highest resident memory of the process meanwhile."""
+
+    stage: Stage
+    seconds: float
+    peak_memory_bytes: int
+
+
+class StageMeter:
+    """A `Progress` that passes everything on, and records time and memory of each stage.
+
+    A stage ends when the next one first reports.
+    """
+
+    def __init__(self, inner: Progress, clock: Callable[[], float]) -> None:
+        self._inner = inner
+        self._clock = clock
+        self._records: list[StageRecord] = []
+        self._warnings: list[str] = []
+        self._stage: Stage | None = None
+        self._started = 0.0
+
+    def __call__(self, stage: Stage, fraction: float) -> None:
+        if stage is not self._stage:
+            self._end_stage()
+            self._stage, self._started = stage, self._clock()
+            _reset_peak_memory()
+        self._inner(stage, fraction)
+
+    def preview(self, stage: Stage, png: bytes) -> None:
+        self._inner.preview(stage, png)
+
+    def warn(self, stage: Stage, message: str) -> None:
+        self._warnings.append(f"{stage}: {message}")
+        self._inner.warn(stage, message)
+
+    def finish(self) -> tuple[StageRecord, ...]:
+        """End the stage that runs and return all records, in order."""
+        self._end_stage()
+        return tuple(self._records)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What went poorer than asked, so far."""
+        return tuple(self._warnings)
+
+    def _end_stage(self) -> None:
+        if self._stage is not None:
+            self._records.append(
+                StageRecord(
+                    stage=self._stage,
+                    seconds=self._clock() - self._started,
+                    peak_memory_bytes=_peak_memory(),
+                )
+            )
+            self._stage = None
+
+
+_CLEAR_REFS = Path("/proc/self/clear_refs")
+_STATUS = Path("/proc/self/status")
+
+
+def _reset_peak_memory() -> None:
+    """Start a new high-water mark where the system can (Linux)."""
+    try:
+        _CLEAR_REFS.write_text("5")
+    except OSError:
+        return  # the peak is then the process's so far, which is still an upper bound
+
+
+def _peak_memory() -> int:
+    try:
+        for line in _STATUS.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def report_json(
+    *,
+    name: str,
+    recipe: Mapping[str, Json],
+    records: Sequence[StageRecord],
+    repair: Mapping[str, Json],
+    lods: Sequence[LodMeasure],
+    hull_count: int,
+    missed_texel_ratio: float,
+    size_m: Sequence[float],
+    outputs: Mapping[str, bytes],
+    warnings: Sequence[str],
+) -> bytes:
+    """Write down how the asset was made and how good it is.
+
+    Args:
+        name: The asset's name.
+        recipe: Everything needed to make it again: inputs, seed, options, versions, hashes.
+        records: The stages, in order.
+        repair: What repair counted.
+        lods: Finest first.
+        hull_count: Collision hulls.
+        missed_texel_ratio: Texels whose source point could not be found, and were filled.
+        size_m: Width, height, depth in metres.
+        outputs: The files, by name.
+        warnings: What went poorer than asked.
+    """
+    content = {
+        "schema": "lodsmith.report/1",
+        "name": name,
+        "passed": all(lod.triangle_count <= lod.budget for lod in lods),
+        "warnings": list(warnings),
+        "recipe": recipe,
+        "size_m": [round(float(s), 6) for s in size_m],
+        "lods": [asdict(lod) for lod in lods],
+        "collision": {"hull_count": hull_count},
+        "bake": {"missed_texel_ratio": missed_texel_ratio},
+        "repair": repair,
+        "stages": [
+            {
+                "stage": record.stage.value,
+                "seconds": round(record.seconds, 3),
+                "peak_memory_bytes": record.peak_memory_bytes,
+            }
+            for record in records
+        ],
+        "outputs": {
+            file: {"sha256": hashlib.sha256(data).hexdigest(), "size_bytes": len(data)}
+            for file, data in outputs.items()
+        },
+    }
+    return (json.dumps(content, indent=2) + "\n").encode()

@@ -1,0 +1,73 @@
+"""Surface <-> bytes: what is kept between generating and building an asset.
+
+A safetensors file: arrays and textures as tensors, the materials as JSON in its header. The same
+surface always gives the same bytes, so their hash names it.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from pipeline.errors import InvalidInput
+from pipeline.types import Image, Material, Surface
+
+_ARRAYS = ("positions", "faces", "normals", "uvs", "colors", "face_materials")
+
+
+def surface_to_bytes(surface: Surface) -> bytes:
+    """Store a surface; `surface_from_bytes` gives it back exactly."""
+    tensors: dict[str, np.ndarray] = {}
+    for name in _ARRAYS:
+        array = getattr(surface, name)
+        if array is not None:
+            tensors[name] = np.ascontiguousarray(array)
+    images: dict[int, str] = {}  # by identity: materials often share a texture
+    materials = []
+    for material in surface.materials:
+        stored: dict[str, object] = {}
+        for field in fields(Material):
+            value = getattr(material, field.name)
+            if isinstance(value, Image):
+                name = images.setdefault(id(value), f"image{len(images)}")
+                tensors[name] = np.ascontiguousarray(value.pixels)
+                value = {"image": name}
+            stored[field.name] = value
+        materials.append(stored)
+    return save(tensors, metadata={"materials": json.dumps(materials)})
+
+
+def surface_from_bytes(content: bytes) -> Surface:
+    """Read what `surface_to_bytes` wrote.
+
+    Raises:
+        InvalidInput: If the bytes are something else.
+    """
+    try:
+        tensors = load(content)
+        length = int.from_bytes(content[:8], "little")
+        metadata = json.loads(content[8 : 8 + length])["__metadata__"]
+        stored = json.loads(metadata["materials"])
+    except (SafetensorError, KeyError, ValueError) as e:
+        raise InvalidInput(f"not a stored surface: {e}") from e
+    images = {
+        name: Image(pixels=array) for name, array in tensors.items() if name.startswith("image")
+    }
+    return Surface(
+        materials=tuple(_material(entry, images) for entry in stored),
+        **{name: tensors.get(name) for name in _ARRAYS},  # type: ignore[arg-type]
+    )
+
+
+def _material(stored: Mapping[str, object], images: Mapping[str, Image]) -> Material:
+    values: dict[str, object] = {}
+    for name, value in stored.items():
+        if isinstance(value, dict):
+            value = images[value["image"]]
+        elif isinstance(value, list):
+            value = tuple(value)
+        values[name] = value
+    return Material(**values)  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""Textures: numpy in, numpy out."""

@@ -1,0 +1,132 @@
+"""What the dense surface looks like at a point."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.texture.interpolate import interpolate
+from pipeline.texture.project import Hits
+from pipeline.texture.sample import Texture, prepare
+from pipeline.texture.tangent_space import bend
+from pipeline.types import FloatArray, Image, Material, Surface
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looks:
+    """Appearance at points, factors and textures and vertex colors multiplied, all linear.
+
+    base_color: `[N, 4]`. orm: `[N, 3]` occlusion, roughness, metallic. emissive: `[N, 3]`.
+    normals: `[N, 3]` unit length, in space, normal map applied.
+    """
+
+    base_color: FloatArray
+    orm: FloatArray
+    emissive: FloatArray
+    normals: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Textures:
+    base_color: Texture | None
+    metallic_roughness: Texture | None
+    normal: Texture | None
+    occlusion: Texture | None
+    emissive: Texture | None
+
+
+class Appearance:
+    """Reads the materials of a surface at points of its faces."""
+
+    def __init__(self, surface: Surface, alpha_cutoff: float) -> None:
+        """Prepare the textures that faces use.
+
+        Args:
+            surface: The surface; its uvs may be None if no material has a texture.
+            alpha_cutoff: Where the result is cut; the alpha of masks with another cutoff is scaled.
+        """
+        self._surface = surface
+        self._alpha_cutoff = alpha_cutoff
+        self._textures = {
+            index: _prepare(surface.materials[index])
+            for index in np.unique(surface.face_materials).tolist()
+        }
+        corners = surface.positions[surface.faces].astype(np.float64)
+        self._edges = corners[:, 1:] - corners[:, :1]  # [F, 2, 3]
+        if surface.uvs is not None:
+            uv_corners = surface.uvs[surface.faces].astype(np.float64)
+            self._uv_edges = uv_corners[:, 1:] - uv_corners[:, :1]  # [F, 2, 2]
+            uv_areas = np.abs(np.linalg.det(self._uv_edges))
+            areas = np.linalg.norm(np.cross(self._edges[:, 0], self._edges[:, 1]), axis=1)
+            self._uv_per_m = np.sqrt(
+                np.divide(uv_areas, areas, where=areas > 0, out=np.zeros(len(areas)))
+            )
+
+    def look(self, hits: Hits, texel_size_m: NDArray[np.float64]) -> Looks:
+        """Read everything at `hits`; `texel_size_m` `[N]` is what one target texel spans there."""
+        surface = self._surface
+        place = surface.faces, hits.faces, hits.barycentrics
+        count = len(hits.faces)
+        base_color = np.ones((count, 4), np.float32)
+        if surface.colors is not None:
+            base_color = interpolate(surface.colors, *place).astype(np.float32)
+        orm = np.empty((count, 3), np.float32)
+        emissive = np.empty((count, 3), np.float32)
+        normals = _unit(interpolate(surface.normals, *place))
+        if surface.uvs is not None:
+            uvs = interpolate(surface.uvs, *place)
+            uv_per_texel = self._uv_per_m[hits.faces] * texel_size_m
+
+        materials = surface.face_materials[hits.faces]
+        for index, textures in self._textures.items():
+            material = surface.materials[index]
+            here = np.flatnonzero(materials == index)
+            if not len(here):
+                continue
+
+            def read(texture: Texture | None, here: NDArray[np.intp] = here) -> FloatArray | float:
+                return 1.0 if texture is None else texture.read(uvs[here], uv_per_texel[here])
+
+            base_color[here] *= np.float32(material.base_color_factor) * read(textures.base_color)
+            if material.alpha_mode == "OPAQUE":
+                base_color[here, 3] = 1
+            elif material.alpha_mode == "MASK" and material.alpha_cutoff > 0:
+                base_color[here, 3] *= self._alpha_cutoff / material.alpha_cutoff
+            emissive[here] = np.float32(material.emissive_factor) * read(textures.emissive)
+            orm[here] = (1.0, material.roughness_factor, material.metallic_factor)
+            if textures.metallic_roughness is not None:
+                orm[here] *= read(textures.metallic_roughness)
+            if textures.occlusion is not None:
+                occlusion = textures.occlusion.read(uvs[here], uv_per_texel[here])[:, 0]
+                orm[here, 0] = 1 + material.occlusion_strength * (occlusion - 1)
+            else:
+                orm[here, 0] = 1.0
+            if textures.normal is not None:
+                bumps = 2 * textures.normal.read(uvs[here], uv_per_texel[here]) - 1
+                bumps[:, :2] *= material.normal_scale
+                normals[here] = bend(
+                    normals[here], bumps, self._edges, self._uv_edges, hits.faces[here]
+                )
+        return Looks(base_color=base_color, orm=orm, emissive=emissive, normals=normals)
+
+
+def _prepare(material: Material) -> _Textures:
+    def prepared(image: Image | None, channels: int, *, is_srgb: bool) -> Texture | None:
+        return None if image is None else prepare(image, channels, is_srgb=is_srgb)
+
+    return _Textures(
+        base_color=prepared(material.base_color, 4, is_srgb=True),
+        metallic_roughness=prepared(material.metallic_roughness, 3, is_srgb=False),
+        normal=prepared(material.normal, 3, is_srgb=False),
+        occlusion=prepared(material.occlusion, 3, is_srgb=False),
+        emissive=prepared(material.emissive, 3, is_srgb=True),
+    )
+
+
+def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scale to unit length; zero stays zero."""
+    lengths = np.sqrt(np.einsum("nc,nc->n", vectors, vectors))[:, None]
+    unit: NDArray[np.float64] = np.divide(
+        vectors, lengths, where=lengths > 0, out=np.zeros_like(vectors)
+    )
+    return unit

@@ -1,0 +1,133 @@
+"""Reads textures: bilinear, repeating, in linear light, at the right mip."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import PIL.Image
+from numba import njit
+from numpy.typing import NDArray
+
+from pipeline.types import ByteArray, FloatArray, Image
+
+_BYTES = np.arange(256) / 255
+_LINEAR = _BYTES.astype(np.float32)
+_SRGB_TO_LINEAR = np.where(
+    _BYTES <= 0.04045, _BYTES / 12.92, ((_BYTES + 0.055) / 1.055) ** 2.4
+).astype(np.float32)
+
+
+def linear_to_srgb(linear: FloatArray) -> FloatArray:
+    """Encode linear light in [0, 1] as sRGB in [0, 1]. Source: IEC 61966-2-1, 1999."""
+    return np.where(
+        linear <= 0.0031308, 12.92 * linear, 1.055 * np.power(linear, np.float32(1 / 2.4)) - 0.055
+    )
+
+
+def to_bytes(values: NDArray[np.floating]) -> ByteArray:
+    """Round values in [0, 1] to 0..255, clipping what lies outside."""
+    rounded: ByteArray = (np.clip(values, 0, 1) * 255 + 0.5).astype(np.uint8)
+    return rounded
+
+
+@dataclass(frozen=True, kw_only=True)
+class Texture:
+    """A texture with its mips, ready to be read.
+
+    texels: `[N, C]` uint8, the mips one after the other, row by row.
+    sizes: `[M, 3]` int64: width, height and first texel of each mip.
+    decode: `[C, 256]` float32, what the bytes of each channel mean.
+    """
+
+    texels: ByteArray
+    sizes: NDArray[np.int64]
+    decode: FloatArray
+
+    def read(self, uvs: NDArray[np.float64], uv_per_texel: NDArray[np.float64]) -> FloatArray:
+        """Return `[N, C]` float32 linear values.
+
+        Args:
+            uvs: `[N, 2]`, origin top left; the texture repeats beyond [0, 1].
+            uv_per_texel: `[N]` how much of the texture one texel of the target spans. Mips keep
+                it from being read with gaps, which would turn detail into noise.
+        """
+        width, height, _ = self.sizes[0]
+        spans = uv_per_texel * np.sqrt(width * height)
+        levels = np.log2(np.maximum(spans, 1.0)).astype(np.float32)
+        return _read(self.texels, self.sizes, self.decode, uvs, levels)
+
+
+def prepare(image: Image, channels: int, *, is_srgb: bool) -> Texture:
+    """Build the mips of a texture.
+
+    Args:
+        image: The picture.
+        channels: How many to keep. Gray fills up to three with itself; a missing alpha is 1.
+        is_srgb: Whether the first three channels are sRGB; a fourth never is.
+    """
+    pixels = _with_channels(image.pixels, channels)
+    decode = np.stack([_SRGB_TO_LINEAR if is_srgb and c < 3 else _LINEAR for c in range(channels)])
+    mips = [pixels]
+    while max(mips[-1].shape[:2]) > 1:
+        mips.append(_half(mips[-1], decode, is_srgb=is_srgb))
+    counts = [mip.shape[0] * mip.shape[1] for mip in mips]
+    firsts = np.cumsum([0, *counts[:-1]])
+    return Texture(
+        texels=np.concatenate([mip.reshape(-1, channels) for mip in mips]),
+        sizes=np.array(
+            [(mip.shape[1], mip.shape[0], first) for mip, first in zip(mips, firsts, strict=True)],
+            np.int64,
+        ),
+        decode=decode,
+    )
+
+
+def _with_channels(pixels: ByteArray, channels: int) -> ByteArray:
+    given = pixels.shape[2]
+    alpha = pixels[:, :, -1:] if given in (2, 4) else np.full_like(pixels[:, :, :1], 255)
+    color = np.repeat(pixels[:, :, :1], 3, axis=2) if given <= 2 else pixels[:, :, :3]
+    return np.concatenate([color, alpha], axis=2)[:, :, :channels]
+
+
+def _half(pixels: ByteArray, decode: FloatArray, *, is_srgb: bool) -> ByteArray:
+    """Halve width and height by the mean of the area, in linear light."""
+    height, width, channels = pixels.shape
+    size = max(1, width // 2), max(1, height // 2)
+    planes = []
+    for channel in range(channels):
+        plane = PIL.Image.fromarray(decode[channel][pixels[:, :, channel]])
+        mean = np.asarray(plane.resize(size, PIL.Image.Resampling.BOX))
+        planes.append(to_bytes(linear_to_srgb(mean) if is_srgb and channel < 3 else mean))
+    return np.stack(planes, axis=2)
+
+
+@njit(cache=True, error_model="numpy")
+def _read(
+    texels: ByteArray,
+    sizes: NDArray[np.int64],
+    decode: FloatArray,
+    uvs: NDArray[np.float64],
+    levels: FloatArray,
+) -> FloatArray:
+    channels = texels.shape[1]
+    out = np.zeros((len(uvs), channels), np.float32)
+    for i in range(len(uvs)):
+        level = min(int(levels[i]), len(sizes) - 1)
+        between = min(levels[i] - level, 1.0) if level + 1 < len(sizes) else 0.0
+        for mip, share in ((level, 1.0 - between), (level + 1, between)):
+            if share == 0.0:
+                continue
+            width, height, first = sizes[mip]
+            x = uvs[i, 0] * width - 0.5  # texel centers at + 0.5
+            y = uvs[i, 1] * height - 0.5
+            left, top = np.floor(x), np.floor(y)
+            for dy in range(2):
+                for dx in range(2):
+                    weight_x = x - left if dx else 1.0 - (x - left)
+                    weight_y = y - top if dy else 1.0 - (y - top)
+                    weight = share * weight_x * weight_y
+                    column = int(left + dx) % width
+                    row = int(top + dy) % height
+                    texel = first + row * width + column
+                    for c in range(channels):
+                        out[i, c] += weight * decode[c, texels[texel, c]]
+    return out

@@ -1,0 +1,186 @@
+"""Stage 2 training: the SLAT encoder with the mesh decoder, then the SLAT flow.
+
+The decoder's head is supervised directly on the field: signed distance at the corners of every
+cell, color at the corners near the surface. No differentiable renderer is needed.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pipeline.model.flexicubes import CORNERS
+from pipeline.model.flow import SIGMA_MIN
+from pipeline.model.mesh_decoder import SLatMeshDecoder
+from pipeline.model.slat import SLatEncoder, SLatFlowModel
+from pipeline.model.sparse import SparseTensor
+from pipeline.model.weights import build
+from pipeline.training import configs
+from pipeline.training.conditions import Conditions
+from pipeline.training.dataset import CELLS, PropSample
+from pipeline.training.loop import LoopOptions, train
+from pipeline.training.structure import CONDITION_DROPOUT, IMAGE_SHARE
+
+IMAGES_FROM_STEP = 600  # the flow learns from captions alone before
+CROP_VOXELS = 900  # per sample and step; decoding multiplies them by 64
+
+
+def _child_corners() -> Tensor:
+    """`[64, 8]` index into a voxel's 125 corners, for its cells in the decoder's order."""
+    cells = []
+    for first in np.ndindex(2, 2, 2):
+        for second in np.ndindex(2, 2, 2):
+            cells.append(np.array(first) * 2 + np.array(second))
+    corners = np.array(cells)[:, None] + CORNERS  # [64, 8, 3]
+    side = CELLS + 1
+    return torch.from_numpy((corners[..., 0] * side + corners[..., 1]) * side + corners[..., 2])
+
+
+CHILD_CORNERS = _child_corners()
+
+
+def features(sdf: Tensor, color: Tensor) -> Tensor:
+    """Encoder input `[L, 500]`: distances in voxels and colors around 0."""
+    return torch.cat([sdf.float(), color.float().flatten(1) / 127.5 - 1], dim=1)
+
+
+class SLatVae(nn.Module):
+    """Encoder and mesh decoder, trained together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = build(SLatEncoder, configs.SLAT_ENCODER)
+        self.decoder = build(SLatMeshDecoder, configs.MESH_DECODER)
+
+
+def _crop(sample: PropSample, rng: np.random.Generator) -> np.ndarray:
+    """Rows of the voxels nearest to a random one, in order; all of a small prop."""
+    center = sample.coords[rng.integers(len(sample.coords))].astype(int)
+    distance = np.abs(sample.coords.astype(int) - center).max(1)
+    return np.sort(np.argsort(distance, kind="stable")[:CROP_VOXELS])
+
+
+def _collate(
+    samples: Sequence[PropSample], rows: Sequence[np.ndarray]
+) -> tuple[Tensor, Tensor, Tensor]:
+    pairs = list(zip(samples, rows, strict=True))
+    coords = torch.cat(
+        [
+            F.pad(torch.from_numpy(s.coords[r].astype(np.int64)), (1, 0), value=i)
+            for i, (s, r) in enumerate(pairs)
+        ]
+    )
+    sdf = torch.cat([torch.from_numpy(s.sdf[r]).float() for s, r in pairs])
+    color = torch.cat([torch.from_numpy(s.color[r]) for s, r in pairs])
+    return coords, sdf, color
+
+
+def train_vae(samples: Sequence[PropSample], options: LoopOptions, path: Path) -> SLatVae:
+    """Learn 8 numbers per voxel from which the fine field can be read back."""
+    vae = SLatVae()
+
+    def loss(step: int) -> dict[str, Tensor]:
+        rng = np.random.default_rng(step)
+        torch.manual_seed(step)
+        chosen = [samples[i] for i in rng.integers(len(samples), size=2)]
+        coords, sdf, color = _collate(chosen, [_crop(s, rng) for s in chosen])
+        x = SparseTensor(coords=coords, feats=features(sdf, color), batch_size=2)
+        mean, logvar = vae.encoder(x)
+        mean, logvar = mean.float(), logvar.float().clamp(-10, 4)
+        z = mean + torch.exp(0.5 * logvar) * torch.randn_like(mean)
+        head = vae.decoder(x.with_feats(z)).feats.float().unflatten(0, (-1, 64))  # [L, 64, 101]
+        target_sdf = sdf.float()[:, CHILD_CORNERS]  # [L, 64, 8]
+        # A prediction counts where the surface is: far corners only need the right sign.
+        near = torch.exp(-((target_sdf * CELLS) ** 2) / 2)
+        sdf_error = (head[..., :8] - target_sdf).abs()
+        target_color = color.float()[:, CHILD_CORNERS] / 255  # [L, 64, 8, 3]
+        rgb = head[..., 53:].unflatten(-1, (8, 6))[..., :3].sigmoid()
+        color_error = ((rgb - target_color).abs() * near[..., None]).sum() / (3 * near.sum() + 1)
+        kl = 0.5 * (mean**2 + logvar.exp() - 1 - logvar).mean()
+        return {
+            "sdf": ((0.2 + near) * sdf_error).mean() * 4,
+            "color": color_error,
+            "kl": 1e-4 * kl,
+        }
+
+    torch.manual_seed(0)
+    trained = train(vae, loss, options, path)
+    assert isinstance(trained, SLatVae)
+    return trained
+
+
+@torch.no_grad()
+def encode(vae: SLatVae, samples: Sequence[PropSample]) -> list[Tensor]:
+    """`[L, 8]` latent means of each sample."""
+    latents = []
+    for s in samples:
+        coords, sdf, color = _collate([s], [np.arange(len(s.coords))])
+        with torch.autocast("cpu", torch.bfloat16):
+            mean, _ = vae.encoder(
+                SparseTensor(coords=coords, feats=features(sdf, color), batch_size=1)
+            )
+        latents.append(mean.float())
+    return latents
+
+
+def statistics(latents: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation per channel over all voxels."""
+    joined = torch.cat(list(latents))
+    return joined.mean(0), joined.std(0)
+
+
+def train_flow(
+    coords: Sequence[np.ndarray],
+    latents: Sequence[Tensor],
+    conditions: Conditions,
+    image_tokens: Callable[[], Tensor],
+    options: LoopOptions,
+    path: Path,
+    batch: int = 4,
+) -> SLatFlowModel:
+    """Learn the velocity of normalized SLAT.
+
+    Args:
+        coords: `[L, 3]` of each sample. latents: `[L, 8]` of each sample, normalized.
+        conditions: Captions. image_tokens: Gives the final picture encoder's `[N, 2, P, ctx]`.
+        options: How long and how fast.
+        path: Checkpoint.
+        batch: Samples per step.
+    """
+    model = build(SLatFlowModel, configs.SLAT_FLOW)
+    pictures = lru_cache(maxsize=1)(image_tokens)
+
+    def loss(step: int) -> dict[str, Tensor]:
+        rng = np.random.default_rng(step)
+        torch.manual_seed(step)
+        index = rng.integers(len(latents), size=batch)
+        keep = torch.from_numpy(rng.random(batch) >= CONDITION_DROPOUT)[:, None, None]
+        if step >= IMAGES_FROM_STEP and rng.random() < IMAGE_SHARE:
+            tokens = pictures()
+            view = rng.integers(tokens.shape[1], size=batch)
+            cond = tokens[index, view].float() * keep
+        else:
+            cond = torch.where(keep, conditions.captions(index, rng), conditions.null_text)
+        x0 = torch.cat([latents[i] for i in index])
+        where = torch.cat(
+            [
+                F.pad(torch.from_numpy(coords[i].astype(np.int64)), (1, 0), value=b)
+                for b, i in enumerate(index)
+            ]
+        )
+        eps = torch.randn_like(x0)
+        t = torch.sigmoid(torch.randn(batch) + 1)
+        tt = t[where[:, 0], None]
+        x_t = (1 - tt) * x0 + (SIGMA_MIN + (1 - SIGMA_MIN) * tt) * eps
+        noisy = SparseTensor(coords=where, feats=x_t, batch_size=batch)
+        v = model(noisy, 1000 * t, cond).feats.float()
+        return {"velocity": F.mse_loss(v, (1 - SIGMA_MIN) * eps - x0)}
+
+    torch.manual_seed(0)
+    trained = train(model, loss, options, path)
+    assert isinstance(trained, SLatFlowModel)
+    return trained

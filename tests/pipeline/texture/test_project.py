@@ -1,0 +1,70 @@
+"""Points find their place on the dense surface, on the right side of thin walls."""
+
+import numpy as np
+
+from pipeline.texture.project import Projector
+from pipeline.types import Material, Mesh, Surface
+from tests.pipeline.mesh.shapes import mesh_of, plane, sphere, together
+
+
+def _surface(mesh: Mesh) -> Surface:
+    return Surface(
+        positions=mesh.positions,
+        faces=mesh.faces,
+        normals=np.zeros_like(mesh.positions),
+        face_materials=np.zeros(len(mesh.faces), np.int32),
+        materials=(Material(),),
+    )
+
+
+def _wall(thickness_m: float) -> Mesh:
+    """Two sheets that look away from each other, along Z."""
+    front = plane(cells=6)
+    back = front.positions * (1, 1, -1) - (0, 0, thickness_m)
+    return together(front, mesh_of(back, front.faces[:, ::-1]))
+
+
+def test_the_nearest_point_of_a_ball() -> None:
+    ball = sphere(24)
+    directions = np.random.default_rng(0).normal(size=(300, 3))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    hits = Projector(_surface(ball)).project(1.05 * directions, directions)
+    places = np.einsum("nk,nkc->nc", hits.barycentrics, ball.positions[ball.faces[hits.faces]])
+    assert np.abs(places - directions).max() < 0.02
+    assert not hits.is_missed.any()
+    assert np.allclose(hits.barycentrics.sum(axis=1), 1)
+
+
+def test_a_thin_wall_answers_with_the_side_that_looks_our_way() -> None:
+    wall = _wall(0.01)
+    front_count = len(wall.faces) // 2
+    rng = np.random.default_rng(1)
+    # Behind the back sheet, as a coarse LOD may cut through the wall: the back is nearer.
+    points = np.column_stack([rng.uniform(-0.9, 0.9, (200, 2)), np.full(200, -0.012)])
+    projector = Projector(_surface(wall))
+    toward_front = projector.project(points, np.tile([0.0, 0, 1], (200, 1)))
+    assert (toward_front.faces < front_count).all()
+    assert not toward_front.is_missed.any()
+    toward_back = projector.project(points, np.tile([0.0, 0, -1], (200, 1)))
+    assert (toward_back.faces >= front_count).all()
+    for hits in (toward_front, toward_back):
+        places = np.einsum("nk,nkc->nc", hits.barycentrics, wall.positions[wall.faces[hits.faces]])
+        assert np.allclose(places[:, :2], points[:, :2], atol=1e-5)
+
+
+def test_only_a_back_in_reach_is_a_miss_that_keeps_the_nearest_point() -> None:
+    sheet = plane(cells=4)
+    points = np.array([[0.1, 0.2, 0.01], [0.3, -0.4, -0.01]])
+    hits = Projector(_surface(sheet)).project(points, np.tile([0.0, 0, -1], (2, 1)))
+    assert hits.is_missed.all()
+    places = np.einsum("nk,nkc->nc", hits.barycentrics, sheet.positions[sheet.faces[hits.faces]])
+    assert np.allclose(places, points * (1, 1, 0), atol=1e-6)
+
+
+def test_the_front_of_something_far_away_is_not_taken() -> None:
+    sheet = plane(cells=4)
+    other = mesh_of(sheet.positions - (0, 0, 1), sheet.faces[:, ::-1])  # looks the right way
+    hits = Projector(_surface(together(sheet, other))).project(
+        np.array([[0.1, 0.2, 0.01]]), np.array([[0.0, 0, -1]])
+    )
+    assert hits.is_missed.all()

@@ -1,0 +1,93 @@
+"""Textures are read as glTF says: bilinear, repeating, in linear light, without aliasing."""
+
+import numpy as np
+import pytest
+from numpy.typing import ArrayLike, NDArray
+
+from pipeline.texture.sample import linear_to_srgb, prepare, to_bytes
+from pipeline.types import Image
+
+POINT = 1e-6  # a target texel so small that no mip is asked for
+
+
+def _read(
+    pixels: ArrayLike, uvs: ArrayLike, span: float = POINT, *, channels: int = 3, srgb: bool = False
+) -> NDArray[np.float32]:
+    texture = prepare(Image(pixels=np.asarray(pixels, np.uint8)), channels, is_srgb=srgb)
+    places = np.asarray(uvs, np.float64).reshape(-1, 2)
+    return texture.read(places, np.full(len(places), span))
+
+
+def _noise(height: int, width: int, channels: int = 3) -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, (height, width, channels), np.uint8)
+
+
+def test_centers_give_the_texels() -> None:
+    pixels = _noise(5, 8)
+    y, x = np.indices((5, 8))
+    uvs = np.stack([(x + 0.5) / 8, (y + 0.5) / 5], axis=2)
+    assert np.allclose(_read(pixels, uvs).reshape(5, 8, 3), pixels / 255, atol=1e-5)
+
+
+def test_between_two_texels_lies_their_mean() -> None:
+    assert np.allclose(_read([[[0] * 3, [255] * 3]], [0.5, 0.5]), 0.5)
+
+
+def test_light_is_averaged_not_bytes() -> None:
+    # Black and white make half the light, which is byte 188, not 128.
+    half = _read([[[0] * 3, [255] * 3]], [0.5, 0.5], srgb=True)
+    assert np.allclose(half, 0.5)
+    assert (to_bytes(linear_to_srgb(half)) == 188).all()
+
+
+def test_textures_repeat() -> None:
+    pixels = _noise(6, 4)
+    uvs = np.random.default_rng(1).random((50, 2))
+    for shift in ((1, 0), (-3, 2), (0, -1)):
+        assert np.allclose(_read(pixels, uvs), _read(pixels, uvs + shift), atol=1e-5)
+    edge = _read([[[0] * 3, [255] * 3]], [0.0, 0.5])
+    assert np.allclose(edge, 0.5)  # the last texel meets the first
+
+
+def test_srgb_bytes_survive() -> None:
+    ramp = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
+    uvs = np.stack([(np.arange(256) + 0.5) / 256, np.full(256, 0.5)], axis=1)
+    assert np.array_equal(to_bytes(linear_to_srgb(_read(ramp, uvs, srgb=True))), ramp[0])
+
+
+@pytest.mark.parametrize("size", [(64, 64), (48, 20), (33, 7), (1, 16)])
+def test_a_texel_that_spans_all_reads_the_mean(size: tuple[int, int]) -> None:
+    pixels = _noise(*size)
+    mean = _read(pixels, [0.3, 0.8], span=1e3)
+    assert np.allclose(mean, pixels.mean(axis=(0, 1)) / 255, atol=0.02)
+
+
+def test_finer_detail_than_a_texel_becomes_even() -> None:
+    checker = np.indices((64, 64)).sum(axis=0)[:, :, None] % 2 * np.full(3, 255)
+    uvs = np.random.default_rng(2).random((500, 2))
+    assert np.ptp(_read(checker, uvs)) > 0.9
+    assert np.ptp(_read(checker, uvs, span=2 / 64)) < 0.01
+
+
+def test_mips_change_without_a_step() -> None:
+    texture = prepare(Image(pixels=_noise(64, 64)), 3, is_srgb=True)
+    spans = np.geomspace(0.5, 80, 2000) / 64
+    values = texture.read(np.full((2000, 2), 0.4), spans)
+    assert np.abs(np.diff(values, axis=0)).max() < 0.01
+
+
+@pytest.mark.parametrize(
+    ("texel", "expected"),
+    [
+        ([100], [100, 100, 100, 255]),
+        ([100, 7], [100, 100, 100, 7]),
+        ([10, 20, 30], [10, 20, 30, 255]),
+        ([10, 20, 30, 40], [10, 20, 30, 40]),
+    ],
+)
+def test_missing_channels_are_filled(texel: list[int], expected: list[int]) -> None:
+    assert np.allclose(_read([[texel]], [0.5, 0.5], channels=4) * 255, expected, atol=1e-3)
+
+
+def test_alpha_is_linear_in_a_color_texture() -> None:
+    assert np.allclose(_read([[[0, 0, 0, 51]]], [0, 0], channels=4, srgb=True)[0, 3], 0.2)
