@@ -6,6 +6,7 @@ import resource
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pipeline.types import LodMeasure, Progress, Stage
@@ -93,6 +94,24 @@ def _peak_memory() -> int:
         pass
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+# What decides the bytes of an asset, beside its inputs.
+_LIBRARIES = (
+    "lodsmith", "torch", "numpy", "scipy", "numba", "libigl", "embreex", "meshoptimizer",
+    "fast-simplification", "xatlas", "vhacdx", "pillow",
+)  # fmt: skip
+
+
+def library_versions() -> dict[str, str]:
+    """Installed version of every library that has a hand in the result; "" where unknown."""
+    versions = {}
+    for name in _LIBRARIES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = ""
+    return versions
 
 
 def report_json(

@@ -15,7 +15,7 @@ from pipeline.errors import InvalidInput
 from pipeline.options import AssetOptions
 from pipeline.place import place
 from pipeline.preprocess import preprocess
-from pipeline.report import Json, StageMeter, StageRecord, report_json
+from pipeline.report import Json, StageMeter, StageRecord, library_versions, report_json
 from pipeline.stored_surface import surface_from_bytes, surface_to_bytes
 from pipeline.types import Artifact, Material, Progress, Stage, Surface
 
@@ -141,7 +141,7 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
     outputs = {f"{file_name}.glb": glb, f"{file_name}.preview.png": preview}
     report = report_json(
         name=file_name,
-        recipe=request.recipe,
+        recipe={**request.recipe, "options": asdict(options), "versions": library_versions()},
         records=(*request.earlier, *meter.finish()),
         repair=asdict(repaired.counts),
         lods=measures,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _DENSITY_RATIO = 0.5  # of texels per metre from one LOD to the next: each is seen half as large
+_LOST_SHARE = 0.01  # of a LOD's faces outside xatlas's charts; above it, the artist may see it
 _SMALLEST_AREA = 1e-7  # of the mean face: below, a face has no direction to be charted by
 _MIN_FILL = 0.2  # of the atlas; a wide gutter around many charts must not leave less to them
 _MIN_GUTTER_TEXELS = 2  # one texel for each chart's bilinear footprint
@@ -166,9 +167,15 @@ def _cut(meshes: Sequence[Mesh], progress: Progress) -> list[_Charts]:
             uvs, face_charts = box_projection(mesh.positions, mesh.faces)
         else:
             uvs, face_charts = answer
-            # What xatlas left out, folded over or laid twice is rare and small.
+            # What xatlas left out, folded over or laid twice: single slivers, as a rule.
             lost = (face_charts < 0) | (_areas(uvs) <= 0)
             lost |= lies_twice(uvs, face_charts)
+            if lost.mean() > _LOST_SHARE:
+                progress.warn(
+                    Stage.UNWRAP,
+                    f"LOD{lod}: {lost.sum()} of {len(lost)} faces could not be flattened; they "
+                    "were projected on a box, with more seams.",
+                )
             if lost.any():
                 uvs[lost], parts = box_projection(mesh.positions, mesh.faces[lost])
                 face_charts[lost] = face_charts.max() + 1 + parts

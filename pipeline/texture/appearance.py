@@ -87,12 +87,16 @@ class Appearance:
             def read(texture: Texture | None, here: NDArray[np.intp] = here) -> FloatArray | float:
                 return 1.0 if texture is None else texture.read(uvs[here], uv_per_texel[here])
 
-            base_color[here] *= np.float32(material.base_color_factor) * read(textures.base_color)
+            base_color[here] *= np.array(material.base_color_factor, np.float32) * read(
+                textures.base_color
+            )
             if material.alpha_mode == "OPAQUE":
                 base_color[here, 3] = 1
             elif material.alpha_mode == "MASK" and material.alpha_cutoff > 0:
                 base_color[here, 3] *= self._alpha_cutoff / material.alpha_cutoff
-            emissive[here] = np.float32(material.emissive_factor) * read(textures.emissive)
+            emissive[here] = np.array(material.emissive_factor, np.float32) * read(
+                textures.emissive
+            )
             orm[here] = (1.0, material.roughness_factor, material.metallic_factor)
             if textures.metallic_roughness is not None:
                 orm[here] *= read(textures.metallic_roughness)

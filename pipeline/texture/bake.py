@@ -215,7 +215,7 @@ def _merge(lods: Sequence[UnwrappedMesh], source: Surface, texture_size: int) ->
             np.cross(in_space[:, 1] - in_space[:, 0], in_space[:, 2] - in_space[:, 0]), axis=1
         ).sum()
         texels = np.abs(np.linalg.det(in_atlas[:, 1:] - in_atlas[:, :1])).sum()
-        texel_sizes.append(np.full(len(lod.faces), np.sqrt(area_m2 / texels)))
+        texel_sizes.append(np.full(len(lod.faces), np.sqrt(area_m2 / max(texels, 1e-6))))
     return _Target(
         positions=np.concatenate([lod.positions for lod in lods]),
         normals=np.concatenate([lod.normals for lod in lods]),

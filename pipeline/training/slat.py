@@ -103,7 +103,7 @@ def train_vae(samples: Sequence[PropSample], options: LoopOptions, path: Path) -
         kl = 0.5 * (mean**2 + logvar.exp() - 1 - logvar).mean()
         return {
             "sdf": ((0.2 + near) * sdf_error).mean() * 4,
-            "color": color_error,
+            "color": 4 * color_error,
             "kl": 1e-4 * kl,
         }
 

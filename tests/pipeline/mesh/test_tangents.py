@@ -9,11 +9,11 @@ from tests.pipeline.mesh.shapes import sphere
 
 CORNERS = np.array([(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0)], np.float32)
 FACES = np.array([(0, 1, 2), (0, 2, 3)], np.int32)
-UP = np.tile(np.float32([0, 0, 1]), (4, 1))
+UP = np.tile(np.array([0, 0, 1], np.float32), (4, 1))
 
 
 def _of_square(uvs: list[tuple[float, float]]) -> NDArray[np.float32]:
-    return tangents(CORNERS, UP, np.float32(uvs), FACES)
+    return tangents(CORNERS, UP, np.array(uvs, np.float32), FACES)
 
 
 @pytest.mark.parametrize(

@@ -77,13 +77,14 @@ def _cover_counts(meshes: tuple[UnwrappedMesh, ...], size: int) -> NDArray[np.in
 def _signed_areas(mesh: UnwrappedMesh) -> NDArray[np.float64]:
     """Areas in the atlas as seen with v up, positive when counter-clockwise."""
     a, b, c = (mesh.uvs.astype(np.float64) * (1, -1))[mesh.faces].transpose(1, 0, 2)
-    return ((b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]) / 2
+    doubled = (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]
+    return np.asarray(doubled / 2)
 
 
 def _densities(mesh: UnwrappedMesh) -> NDArray[np.float64]:
     a, b, c = mesh.positions.astype(np.float64)[mesh.faces].transpose(1, 0, 2)
     areas = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
-    return np.sqrt(_signed_areas(mesh) / areas)
+    return np.asarray(np.sqrt(_signed_areas(mesh) / areas))
 
 
 def _assert_sound(meshes: tuple[UnwrappedMesh, ...], size: int) -> None:

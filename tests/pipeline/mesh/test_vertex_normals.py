@@ -38,8 +38,9 @@ def test_sharp_edges_inside_a_chart_are_shaded_round() -> None:
 def test_faces_back_to_back_still_get_a_normal() -> None:
     leaf = mesh_of(np.eye(3), [(0, 1, 2)])
     both = together(leaf, mesh_of(leaf.positions, leaf.faces[:, ::-1]))
-    one = vertex_normals(leaf.positions, np.array([(0, 1, 2), (0, 2, 1)], "i4"), np.arange(3))
+    points = np.arange(3, dtype=np.int32)
+    one = vertex_normals(leaf.positions, np.array([(0, 1, 2), (0, 2, 1)], np.int32), points)
     assert np.allclose(np.linalg.norm(one, axis=1), 1)
-    two = vertex_normals(both.positions, both.faces, np.tile(np.arange(3, dtype="i4"), 2))
+    two = vertex_normals(both.positions, both.faces, np.tile(points, 2))
     assert np.allclose(two[:3], 1 / np.sqrt(3), atol=1e-6)
     assert np.allclose(two[3:], -1 / np.sqrt(3), atol=1e-6)

@@ -32,7 +32,7 @@ def _square(size_m: float = 1.0, margin: float = 0.0) -> UnwrappedMesh:
     """A square that looks along +Z and hangs in the atlas as it stands."""
     corners = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], np.float32)
     positions = np.column_stack([corners * size_m, np.zeros(4)]).astype(np.float32)
-    normals = np.tile(np.float32([0, 0, 1]), (4, 1))
+    normals = np.tile(np.array([0, 0, 1], np.float32), (4, 1))
     uvs = margin + (1 - 2 * margin) * np.stack([corners[:, 0], 1 - corners[:, 1]], axis=1)
     faces = np.array([(0, 1, 2), (0, 2, 3)], np.int32)
     return UnwrappedMesh(
@@ -148,7 +148,7 @@ def _smooth_picture(size: int, seed: int = 0) -> NDArray[np.uint8]:
 # --- color
 
 
-def _ball_color(points: NDArray[np.float64]) -> NDArray[np.float64]:
+def _ball_color(points: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.asarray(0.5 + 0.4 * np.sin(3 * points + (0, 1, 2)))
 
 
@@ -184,10 +184,10 @@ def test_a_square_with_a_gutter_shows_its_texture() -> None:
 
 
 def test_a_finer_texture_is_averaged_in_linear_light() -> None:
-    checker = (np.indices((512, 512)).sum(axis=0)[:, :, None] % 2 * np.full(3, 255)).astype("u1")
+    checker = (np.indices((500, 500)).sum(axis=0)[:, :, None] % 2 * np.full(3, 255)).astype("u1")
     source = _square_surface(AS_IT_HANGS, Material(base_color=Image(pixels=checker)))
     baked = _pixels(_bake((_square(),), source, 64).material.base_color)
-    assert np.abs(baked.astype(int) - 188).max() <= 1
+    assert np.abs(baked.astype(int) - 188).max() <= 3
 
 
 def test_tiled_and_mirrored_uvs() -> None:
@@ -208,7 +208,7 @@ def test_factors_textures_and_vertex_colors_multiply() -> None:
     source = _square_surface(
         AS_IT_HANGS,
         Material(base_color=texture, base_color_factor=(0.5, 1, 1, 1)),
-        colors=np.tile(np.float32([1, 0.25, 1, 1]), (4, 1)),
+        colors=np.tile(np.array([1, 0.25, 1, 1], np.float32), (4, 1)),
     )
     material = _bake((_square(),), source, 64).material
     linear = _linear(_pixels(material.base_color)[32, 32] / 255)
@@ -287,7 +287,7 @@ def test_a_thin_double_wall_keeps_its_sides_apart() -> None:
     source = _surface(
         dense,
         normals=np.concatenate([outside.positions, -sphere(48).positions]),
-        face_materials=np.repeat(np.int32([0, 1]), count),
+        face_materials=np.repeat(np.array([0, 1], np.int32), count),
         materials=(red, blue),
     )
     # The outer LOD cuts up to 2 % deep: its faces come nearer to the inner wall than to theirs.
@@ -398,14 +398,14 @@ def test_masks_of_different_cutoffs_are_cut_where_they_were() -> None:
 def test_hidden_places_get_less_sky() -> None:
     floor = plane(cells=8)
     box = mesh_of(
-        sphere(12).positions * 0.5 + np.float32([0, 0, 0.5]), sphere(12).faces
+        sphere(12).positions * 0.5 + np.array([0, 0, 0.5], np.float32), sphere(12).faces
     )  # a ball on the floor
     dense = together(floor, box)
     normals = np.concatenate(
-        [np.tile(np.float32([0, 0, 1]), (len(floor.positions), 1)), sphere(12).positions]
+        [np.tile(np.array([0, 0, 1], np.float32), (len(floor.positions), 1)), sphere(12).positions]
     )
     flat = UnwrappedMesh(
-        positions=_square(2).positions - np.float32([1, 1, 0]),
+        positions=_square(2).positions - np.array([1, 1, 0], np.float32),
         normals=_square().normals,
         tangents=_square().tangents,
         uvs=_square().uvs,

@@ -39,7 +39,7 @@ def test_no_frame_reads_as_flat() -> None:
 UP = np.array([[0.0, 0, 1]])
 EDGES = np.array([[(1.0, 0, 0), (0, 1, 0)]])
 ON = np.zeros(1, np.int64)
-RIGHT_AND_UP = np.float32([[0.6, 0.0, 0.8]]), np.float32([[0.0, 0.6, 0.8]])
+RIGHT_AND_UP = np.array([[0.6, 0.0, 0.8]], np.float32), np.array([[0.0, 0.6, 0.8]], np.float32)
 
 
 def test_red_is_right_and_green_is_up() -> None:

@@ -1,0 +1,240 @@
+"""Puts the server's parts together, starts them in order and stops them in order."""
+
+import asyncio
+import fcntl
+import logging
+import signal
+import time
+from pathlib import Path
+from typing import IO
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
+
+from pipeline.errors import InvalidInput
+from server.artifacts import ArtifactStore
+from server.config import ServerConfig
+from server.engine import WorkerKind, WorkerState
+from server.engine.local import Crew, LocalPool
+from server.engine.messages import WorkerSettings
+from server.interceptors import CallInterceptor
+from server.journal import JobStore
+from server.pb import lodsmith_pb2_grpc as pb_grpc
+from server.scheduler import Scheduler
+from server.service import BlobService, CatalogService, DrainFlag, JobService, Limits
+
+logger = logging.getLogger(__name__)
+
+JOB_SERVICE = "lodsmith.v1.JobService"
+SERVICES = (JOB_SERVICE, "lodsmith.v1.BlobService", "lodsmith.v1.CatalogService")
+
+SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
+    ("grpc.so_reuseport", 0),  # a second server on the port fails instead of sharing the calls
+    ("grpc.server.max_pending_requests", 10_000),  # many clients that come back at once
+    ("grpc.server.max_pending_requests_hard_limit", 20_000),
+    ("grpc.server_handshake_timeout_ms", 10_000),  # sockets that connect and say nothing
+    ("grpc.max_allowed_incoming_connections", 4_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 20_000),  # editors behind NAT
+    ("grpc.keepalive_time_ms", 60_000),  # peers that are gone without a word
+    ("grpc.keepalive_timeout_ms", 20_000),
+)
+
+
+class Server:
+    """A whole server on the running event loop."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        """Build the parts and lock the data folder.
+
+        Raises:
+            InvalidInput: If another server uses the folder, or it cannot be written.
+        """
+        self._config = config
+        self._lock = _locked(config.data_dir)
+        self._artifacts = ArtifactStore(
+            config.data_dir / "artifacts", min_free_bytes=config.min_free_disk_bytes
+        )
+        self._store = JobStore(config.data_dir / "journal.sqlite3", clock=_now_us)
+        self._engine = LocalPool(_crews(config))
+        self._scheduler = Scheduler(self._store, self._engine)
+        self._drain = DrainFlag()
+        self._health = HealthServicer()
+        self._is_ready = False
+        self._health_updates: set[asyncio.Task[None]] = set()
+        self._server = self._grpc_server()
+
+    async def start(self) -> int:
+        """Recover, listen, start the workers. Returns the port.
+
+        Raises:
+            InvalidInput: If the address cannot be listened on.
+        """
+        config = self._config
+        self._artifacts.sweep()
+        if recovered := await self._store.open():
+            logger.info("recovered: %d jobs ran when the server last ended", recovered)
+        host = f"[{config.host}]" if ":" in config.host else config.host
+        try:
+            port = self._server.add_insecure_port(f"{host}:{config.port}")
+        except RuntimeError as error:
+            raise InvalidInput(
+                f"cannot listen on {config.host}:{config.port}; another program uses it, or the "
+                "host is not one of this machine: choose another --port or --host"
+            ) from error
+        for name in ("", *SERVICES):
+            status = health_pb2.HealthCheckResponse.SERVING
+            if name == JOB_SERVICE:  # until there are workers
+                status = health_pb2.HealthCheckResponse.NOT_SERVING
+            await self._health.set(name, status)
+        await self._server.start()
+        await self._engine.start(self._engine_changed)
+        await self._scheduler.start()
+        return port
+
+    async def hurry(self) -> None:
+        """Cut a `stop` short that waits for running jobs: they go back to the queue now."""
+        await self._engine.stop()
+
+    async def stop(self, drain_s: float) -> None:
+        """Stop in order: no new jobs, running ones end or go back to the queue, no more calls."""
+        self._drain.is_set = True
+        await self._health.enter_graceful_shutdown()
+        await self._scheduler.drain(drain_s)
+        self._store.end_watches()
+        await self._server.stop(grace=5.0)
+        await self._store.close()
+        self._lock.close()
+
+    def _engine_changed(self) -> None:
+        self._scheduler.kick()
+        is_ready = any(
+            worker.kind is WorkerKind.MESH and worker.state in (WorkerState.IDLE, WorkerState.BUSY)
+            for worker in self._engine.workers()
+        )
+        if is_ready != self._is_ready:
+            self._is_ready = is_ready
+            response = health_pb2.HealthCheckResponse
+            status = response.SERVING if is_ready else response.NOT_SERVING
+            update = asyncio.create_task(self._health.set(JOB_SERVICE, status))
+            self._health_updates.add(update)  # the loop itself keeps tasks only weakly
+            update.add_done_callback(self._health_updates.discard)
+
+    def _grpc_server(self) -> grpc.aio.Server:
+        config = self._config
+        limits = Limits(
+            max_prompt_characters=config.max_prompt_characters,
+            max_image_bytes=config.max_image_bytes,
+            max_image_pixels=config.max_image_pixels,
+            max_mesh_bytes=config.max_mesh_bytes,
+            max_queued_jobs=config.max_queued_jobs,
+            min_free_disk_bytes=config.min_free_disk_bytes,
+        )
+        server = grpc.aio.server(interceptors=(CallInterceptor(),), options=SERVER_OPTIONS)
+        jobs = JobService(
+            store=self._store,
+            scheduler=self._scheduler,
+            artifacts=self._artifacts,
+            limits=limits,
+            models=config.models,
+            drain=self._drain,
+            clock=_now_us,
+        )
+        blobs = BlobService(artifacts=self._artifacts, limits=limits, drain=self._drain)
+        catalog = CatalogService(
+            engine=self._engine, limits=limits, models=config.models, drain=self._drain
+        )
+        pb_grpc.add_JobServiceServicer_to_server(jobs, server)
+        pb_grpc.add_BlobServiceServicer_to_server(blobs, server)
+        pb_grpc.add_CatalogServiceServicer_to_server(catalog, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        names = (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
+        reflection.enable_server_reflection((*names, reflection.SERVICE_NAME), server)
+        return server
+
+
+async def serve(config: ServerConfig) -> None:
+    """Run a server until SIGTERM or SIGINT, then drain; a second signal cuts the drain short.
+
+    Raises:
+        InvalidInput: If it cannot start.
+    """
+    server = Server(config)
+    stop = asyncio.Event()
+    hurry = asyncio.Event()
+
+    def on_signal() -> None:
+        (hurry if stop.is_set() else stop).set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    port = await server.start()
+    logger.info("configuration: %s", config)
+    logger.info("listening on %s:%d", config.host, port)
+    await stop.wait()
+    logger.info("stopping")
+    stopping = asyncio.create_task(server.stop(config.drain_s))
+    hurrying = asyncio.create_task(hurry.wait())
+    await asyncio.wait((stopping, hurrying), return_when=asyncio.FIRST_COMPLETED)
+    if not stopping.done():
+        await server.hurry()
+    hurrying.cancel()
+    await stopping
+    logger.info("stopped")
+
+
+def _crews(config: ServerConfig) -> dict[WorkerKind, Crew]:
+    def settings(kind: WorkerKind, memory_limit_bytes: int) -> WorkerSettings:
+        return WorkerSettings(
+            kind=kind,
+            pipe=-1,
+            store=str(config.data_dir / "artifacts"),
+            pipeline=config.pipeline,
+            models=str(config.models),
+            device=config.device,
+            memory_limit_bytes=memory_limit_bytes,
+            log_level=config.log_level,
+        )
+
+    return {
+        WorkerKind.GENERATOR: Crew(
+            task_count=config.generator_workers,
+            spare_count=0,
+            is_warm=config.warm_generator,
+            grace_s=config.generator_grace_s,
+            settings=settings(WorkerKind.GENERATOR, config.generator_memory_bytes),
+        ),
+        WorkerKind.MESH: Crew(
+            task_count=config.mesh_workers,
+            spare_count=config.spare_mesh_workers,
+            is_warm=True,
+            grace_s=config.mesh_grace_s,
+            settings=settings(WorkerKind.MESH, config.mesh_memory_bytes),
+        ),
+    }
+
+
+def _locked(folder: Path) -> IO[str]:
+    """Make the data folder and keep every other server out until the result is closed."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("w")
+    except OSError as error:
+        raise InvalidInput(
+            f"the data folder {folder} cannot be written ({error.strerror}); "
+            "choose another with --data-dir"
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise InvalidInput(
+            f"another server uses the data folder {folder}; stop it or choose another --data-dir"
+        ) from error
+    return lock
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000

@@ -1,0 +1,306 @@
+"""The commands' arguments. What they do is imported when they run, so that --help is instant."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from server.cli.client import Client
+    from server.pb import lodsmith_pb2 as pb
+
+app = typer.Typer(
+    name="lodsmith",
+    help="Prompt, picture or mesh in, engine-ready LOD GLB out.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # rich would take half of the time that --help takes
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+SERVER_PATIENCE_S = 5.0  # someone waits at the terminal
+
+
+class Profile(StrEnum):
+    """Values of --profile."""
+
+    GENERIC = "generic"
+    UNITY = "unity"
+    UNREAL = "unreal"
+
+
+class Collision(StrEnum):
+    """Values of --collision."""
+
+    NONE = "none"
+    HULL = "hull"
+    DECOMPOSE = "decompose"
+    AUTO = "auto"
+
+
+class Remesh(StrEnum):
+    """Values of --remesh."""
+
+    OFF = "off"
+    AUTO = "auto"
+    WATERTIGHT = "watertight"
+
+
+Out = Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="Folder for the files.")]
+Name = Annotated[str, typer.Option(help="Name of the asset. Default: from the prompt or file.")]
+Lods = Annotated[
+    str,
+    typer.Option(help="Most triangles of LOD0, LOD1, ...  [default: 20000,10000,4000,1000]"),
+]
+TextureSize = Annotated[
+    int | None, typer.Option(help="Texels along each side of the atlas.  [default: 2048]")
+]
+ProfileOption = Annotated[
+    Profile | None, typer.Option(help="Whose importer the file is for.  [default: generic]")
+]
+CollisionOption = Annotated[
+    Collision | None, typer.Option(help="Collision hulls.  [default: auto]")
+]
+Height = Annotated[
+    float | None,
+    typer.Option(
+        help="Height in metres. Default: meshes keep theirs, generated ones are 1 m along the "
+        "longest side."
+    ),
+]
+RemeshOption = Annotated[
+    Remesh | None, typer.Option(help="Rebuild the surface evenly.  [default: auto]")
+]
+AmbientOcclusion = Annotated[
+    bool | None,
+    typer.Option("--ambient-occlusion/--no-ambient-occlusion", help="Bake an occlusion texture."),
+]
+ServerAddress = Annotated[
+    str, typer.Option("--server", help="host:port of a server. Default: one of this command's own.")
+]
+Models = Annotated[
+    Path | None, typer.Option(help="Folder of the model. Default: the starter model.")
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object per event on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only errors.")]
+
+
+@app.command()
+def generate(
+    prompt: Annotated[str, typer.Argument(help='What to make: "a wooden barrel".')] = "",
+    image: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, readable=True, help="Make it from this picture."),
+    ] = None,
+    out: Out = Path("out"),
+    name: Name = "",
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another shape.")] = 0,
+    lods: Lods = "",
+    texture_size: TextureSize = None,
+    profile: ProfileOption = None,
+    collision: CollisionOption = None,
+    height: Height = None,
+    remesh: RemeshOption = None,
+    ambient_occlusion: AmbientOcclusion = None,
+    server: ServerAddress = "",
+    models: Models = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Generate an asset from a prompt or a picture."""
+    from server.cli.asset import errors_as_exit_codes, make_asset
+    from server.pb import lodsmith_pb2 as pb
+
+    if image is not None and prompt:
+        raise typer.BadParameter("give a prompt or --image, not both (--name names the asset)")
+    spec = pb.JobSpec(
+        asset_name=name or (image.stem if image else ""),
+        seed=_checked_seed(seed),
+        options=_options(lods, texture_size, profile, collision, height, remesh, ambient_occlusion),
+    )
+    if image is not None:
+        spec.image.SetInParent()
+    else:
+        spec.prompt = prompt
+    with errors_as_exit_codes(is_json=json), _client(server, models, is_generated=True) as client:
+        make_asset(client, spec, upload=image, out=out, is_json=json, is_quiet=quiet)
+
+
+@app.command()
+def lod(
+    mesh: Annotated[
+        Path,
+        typer.Argument(exists=True, dir_okay=False, readable=True, help="A GLB (binary glTF 2.0)."),
+    ],
+    out: Out = Path("out"),
+    name: Name = "",
+    lods: Lods = "",
+    texture_size: TextureSize = None,
+    profile: ProfileOption = None,
+    collision: CollisionOption = None,
+    height: Height = None,
+    remesh: RemeshOption = None,
+    ambient_occlusion: AmbientOcclusion = None,
+    server: ServerAddress = "",
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make LODs, atlas and collision for a mesh that exists."""
+    from server.cli.asset import errors_as_exit_codes, make_asset
+    from server.pb import lodsmith_pb2 as pb
+
+    spec = pb.JobSpec(
+        asset_name=name or mesh.stem,
+        options=_options(lods, texture_size, profile, collision, height, remesh, ambient_occlusion),
+    )
+    spec.mesh.SetInParent()
+    with errors_as_exit_codes(is_json=json), _client(server, None, is_generated=False) as client:
+        make_asset(client, spec, upload=mesh, out=out, is_json=json, is_quiet=quiet)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="[default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="0: a free one.  [default: 50051]")] = None,
+    insecure_allow_remote: Annotated[
+        bool | None,
+        typer.Option(
+            "--insecure-allow-remote",
+            help="Allow another --host than loopback. There is no TLS and no login yet: whoever "
+            "reaches the port can use the server.",
+        ),
+    ] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder for jobs and artifacts.")] = None,
+    models: Models = None,
+    device: Annotated[
+        str | None, typer.Option(help="Where the model runs: auto, cpu, cuda:0 ...")
+    ] = None,
+    mesh_workers: Annotated[
+        int | None, typer.Option(help="Mesh processes at work at once.  [default: 1]")
+    ] = None,
+    drain_s: Annotated[
+        float | None, typer.Option(help="Seconds that running jobs get at the end.  [default: 30]")
+    ] = None,
+    log_level: Annotated[str | None, typer.Option(help="[default: INFO]")] = None,
+) -> None:
+    """Run the server. SIGTERM lets running jobs end first.
+
+    Every setting also has a variable: LODSMITH_PORT, LODSMITH_MODELS, ...
+    """
+    import asyncio
+    import os
+
+    from server.app import serve as serve_forever
+    from server.cli.asset import errors_as_exit_codes
+    from server.cli.log import start_log
+    from server.config import read_config
+
+    with errors_as_exit_codes():
+        config = read_config(
+            os.environ,
+            flags={
+                "host": host,
+                "port": port,
+                "insecure_allow_remote": insecure_allow_remote,
+                "data_dir": data_dir,
+                "models": models,
+                "device": device,
+                "mesh_workers": mesh_workers,
+                "drain_s": drain_s,
+                "log_level": log_level,
+            },
+        )
+        start_log(config.log_level)
+        asyncio.run(serve_forever(config))
+
+
+@app.command()
+def doctor(
+    server: ServerAddress = "",
+    models: Models = None,
+    json: Json = False,
+) -> None:
+    """Check that everything is there: versions, devices, backends, weights, limits."""
+    from server.cli.asset import errors_as_exit_codes
+    from server.cli.doctor import examine
+
+    with errors_as_exit_codes(is_json=json), _client(server, models, is_generated=True) as client:
+        is_well = examine(client, is_json=json)
+    raise typer.Exit(0 if is_well else 1)
+
+
+@contextmanager
+def _client(server: str, models: Path | None, *, is_generated: bool) -> "Iterator[Client]":
+    """Connect to the server that was named, or to one of our own."""
+    from server.cli.client import Client
+
+    if server:
+        if models is not None:
+            raise typer.BadParameter("--models is for a server of this command's own; drop one")
+        with Client(server, patience_s=SERVER_PATIENCE_S) as client:
+            yield client
+        return
+    from server.cli.embedded import embedded_server
+    from server.cli.log import start_log
+
+    start_log("WARNING")
+    with (
+        embedded_server(models=models, warm_generator=is_generated) as address,
+        Client(address) as client,
+    ):
+        yield client
+
+
+def _options(
+    lods: str,
+    texture_size: int | None,
+    profile: Profile | None,
+    collision: Collision | None,
+    height: float | None,
+    remesh: Remesh | None,
+    ambient_occlusion: bool | None,
+) -> "pb.AssetOptions":
+    """Write down what was asked; the server knows the defaults."""
+    from server.pb import lodsmith_pb2 as pb
+
+    options = pb.AssetOptions()
+    if lods:
+        options.lod.budgets.extend(_budgets(lods))
+    if texture_size is not None:
+        options.unwrap.texture_size = _int32(texture_size, "--texture-size")
+    if profile is not None:
+        options.export.profile = getattr(pb, f"EXPORT_PROFILE_{profile.name}")
+    if collision is not None:
+        options.collision.mode = getattr(pb, f"COLLISION_MODE_{collision.name}")
+    if height is not None:
+        options.place.height_m = height
+    if remesh is not None:
+        options.remesh.mode = getattr(pb, f"REMESH_MODE_{remesh.name}")
+    if ambient_occlusion is not None:
+        options.bake.ambient_occlusion = ambient_occlusion
+    return options
+
+
+def _budgets(text: str) -> list[int]:
+    try:
+        return [_int32(int(part), "--lods") for part in text.split(",")]
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"--lods must be whole numbers with commas between, as 20000,10000, got {text!r}"
+        ) from error
+
+
+def _int32(value: int, option: str) -> int:
+    if abs(value) >= 2**31:
+        raise typer.BadParameter(f"{option} is out of any range, got {value}")
+    return value
+
+
+def _checked_seed(seed: int) -> int:
+    if seed >= 2**63:
+        raise typer.BadParameter(f"--seed must be below 2^63, got {seed}")
+    return seed

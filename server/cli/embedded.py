@@ -1,0 +1,80 @@
+"""A whole server inside the command: a loop on a thread, a free loopback port, a folder that goes.
+
+The command talks to it through gRPC like to any other server: there is one path only.
+"""
+
+import asyncio
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+
+from server.app import Server
+from server.config import ServerConfig, read_config
+
+
+@contextmanager
+def embedded_server(*, models: Path | None, warm_generator: bool) -> Iterator[str]:
+    """Run a server for the length of a `with` block.
+
+    Args:
+        models: Folder of the model; None takes the environment's or the starter model.
+        warm_generator: Load the model at once, because a job will need it.
+
+    Yields:
+        Its address.
+
+    Raises:
+        InvalidInput: If the environment or the folder is not usable.
+    """
+    with tempfile.TemporaryDirectory(prefix="lodsmith-") as folder:
+        config = read_config(
+            os.environ,
+            flags={
+                "host": "127.0.0.1",
+                "port": 0,
+                "data_dir": Path(folder),
+                "models": models,
+                "warm_generator": warm_generator,
+                "spare_mesh_workers": 0,  # one job only: nothing would need it
+            },
+            defaults={"log_level": "WARNING"},
+        )
+        with running_server(config) as address:
+            yield address
+
+
+@contextmanager
+def running_server(config: ServerConfig, *, drain_s: float = 0.0) -> Iterator[str]:
+    """Run a server on a thread for the length of a `with` block; yields its address.
+
+    Args:
+        config: Its configuration.
+        drain_s: What running jobs get when the block ends, before they are requeued.
+    """
+    loop = asyncio.new_event_loop()
+    address: Future[str] = Future()
+    stop = asyncio.Event()
+
+    async def live() -> None:
+        try:
+            server = Server(config)
+            port = await server.start()
+        except BaseException as error:
+            address.set_exception(error)
+            return
+        address.set_result(f"{config.host}:{port}")
+        await stop.wait()
+        await server.stop(drain_s)
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(live()), name="server")
+    thread.start()
+    try:
+        yield address.result()
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()

@@ -1,0 +1,325 @@
+"""Protobuf <-> the server's own types, both ways, nothing else.
+
+Options convert by name: a field of an options dataclass is the field of the same name in its
+message, a `Literal` value is the enum value with that ending. `test_convert.py` checks that every
+option has its place in the contract.
+"""
+
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
+
+from google.protobuf.descriptor import EnumDescriptor
+from google.protobuf.descriptor import FieldDescriptor as Field
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from pipeline import AssetOptions, Stage
+from pipeline.mesh.repair import RepairOptions
+from server.artifacts import Digest
+from server.engine import Lod, Previewed, StoredArtifact, Warned, WorkerStatus
+from server.jobs import (
+    Job,
+    JobError,
+    JobEvent,
+    JobResult,
+    JobSpec,
+    JobState,
+    StageProgressed,
+    StageStatus,
+    StateChanged,
+)
+from server.pb import lodsmith_pb2 as pb
+from server.refusals import InvalidRequest
+
+T = TypeVar("T")
+
+
+# Requests
+
+
+def digest_from(message: pb.Digest, field: str) -> Digest:
+    """Read a digest; `field` is its path in the request, for errors."""
+    if len(message.sha256) != 32:
+        raise InvalidRequest(
+            f"{field}.sha256 must be 32 bytes, got {len(message.sha256)}", field=f"{field}.sha256"
+        )
+    if message.size_bytes < 0:
+        raise InvalidRequest(
+            f"{field}.size_bytes must not be negative, got {message.size_bytes}",
+            field=f"{field}.size_bytes",
+        )
+    return Digest(sha256=message.sha256.hex(), size_bytes=message.size_bytes)
+
+
+def spec_from(message: pb.JobSpec) -> JobSpec:
+    """Read what to make. `asset_name` stays "" where the message has none."""
+    source = message.WhichOneof("source")
+    if source is None:
+        raise InvalidRequest("spec needs a prompt, an image or a mesh", field="spec.source")
+    if message.seed < 0:
+        raise InvalidRequest(
+            f"spec.seed must be in [0, 2^63 - 1], got {message.seed}", field="spec.seed"
+        )
+    return JobSpec(
+        asset_name=message.asset_name,
+        prompt=message.prompt if source == "prompt" else None,
+        image=digest_from(message.image, "spec.image") if source == "image" else None,
+        mesh=digest_from(message.mesh, "spec.mesh") if source == "mesh" else None,
+        seed=message.seed,
+        options=options_from(message.options, is_generated=source != "mesh"),
+    )
+
+
+def options_from(message: pb.AssetOptions, *, is_generated: bool) -> AssetOptions:
+    """Read options; what is absent has the default for this kind of source.
+
+    Raises:
+        InvalidInput: From the options themselves, for a value out of range.
+        InvalidRequest: For an enum value that this server does not know.
+    """
+    repair_defaults = RepairOptions.for_generated() if is_generated else RepairOptions.for_upload()
+    options = AssetOptions()
+    if message.HasField("repair"):
+        options = replace(options, repair=repair_defaults)
+    result = _merged(options, message, "spec.options")
+    assert isinstance(result, AssetOptions)
+    return result
+
+
+def job_state_from(state: "pb.JobState", field: str) -> JobState:
+    """Read a job state."""
+    return JobState(_literal(pb.JobState.DESCRIPTOR, state, field))
+
+
+# Any: dataclasses and values of whatever options there are; tests walk through all of them.
+def _merged(defaults: Any, message: Message, where: str) -> Any:
+    """Return `defaults` with all fields replaced that `message` sets."""
+    changes: dict[str, Any] = {}
+    for field, value in message.ListFields():
+        changes[field.name] = _value(
+            getattr(defaults, field.name), field, value, f"{where}.{field.name}"
+        )
+    return replace(defaults, **changes)
+
+
+def _value(default: Any, field: Field, value: Any, where: str) -> Any:
+    if field.is_repeated:
+        return tuple(value)
+    if isinstance(value, pb.Interval):
+        return (value.low, value.high)
+    if field.type == Field.TYPE_MESSAGE:
+        return _merged(default, value, where)
+    if field.enum_type is not None:
+        return _literal(field.enum_type, value, where)
+    return value
+
+
+def _literal(enum: EnumDescriptor, number: int, where: str) -> str:
+    value = enum.values_by_number.get(number)
+    if value is None:
+        known = ", ".join(f"{v.name} ({v.number})" for v in enum.values if v.number)
+        raise InvalidRequest(
+            f"{where}: {number} is no {enum.name} that this server knows; use one of {known}",
+            field=where,
+        )
+    return value.name.removeprefix(_prefix(enum)).lower()
+
+
+def _prefix(enum: EnumDescriptor) -> str:
+    """Return what all names of an enum start with: JobState -> JOB_STATE_."""
+    return enum.values[0].name.removesuffix("UNSPECIFIED")
+
+
+# Answers
+
+
+def digest_to(digest: Digest) -> pb.Digest:
+    """Write a digest."""
+    return pb.Digest(sha256=bytes.fromhex(digest.sha256), size_bytes=digest.size_bytes)
+
+
+def job_to(job: Job) -> pb.Job:
+    """Write a job as it is now."""
+    details = job.details
+    return pb.Job(
+        name=name_of(job.uid) if job.uid else "",
+        spec=spec_to(job.spec),
+        state=_number(pb.JobState.DESCRIPTOR, job.state),
+        stages=[_stage_to(stage) for stage in details.stages],
+        fraction=details.fraction,
+        estimated_remaining=_optional(_duration, details.remaining_s),
+        warnings=[_warning_to(warning) for warning in details.warnings],
+        result=_optional(_result_to, details.result),
+        error=_optional(_error_to, details.error),
+        last_sequence=job.last_sequence,
+        create_time=_timestamp(job.create_us),
+        start_time=_optional(_timestamp, job.start_us),
+        end_time=_optional(_timestamp, job.end_us),
+    )
+
+
+def snapshot_to(job: Job, time_us: int) -> pb.JobEvent:
+    """Write the first event of a watch without a cursor."""
+    return pb.JobEvent(
+        sequence=job.last_sequence, event_time=_timestamp(time_us), snapshot=job_to(job)
+    )
+
+
+def event_to(event: JobEvent, job: Callable[[], Job]) -> pb.JobEvent:
+    """Write an event; `job` is asked for the job when the event is its last."""
+    message = pb.JobEvent(sequence=event.sequence, event_time=_timestamp(event.time_us))
+    match event.happening:
+        case StateChanged(state=state) if state.is_final:
+            message.finished.CopyFrom(job_to(job()))
+        case StateChanged(state=state):
+            message.state = _number(pb.JobState.DESCRIPTOR, state)
+        case StageProgressed() as progress:
+            message.progress.CopyFrom(
+                pb.StageProgress(
+                    stage=_stage(progress.stage),
+                    fraction=progress.fraction,
+                    job_fraction=progress.job_fraction,
+                    estimated_remaining=_optional(_duration, progress.remaining_s),
+                )
+            )
+        case Previewed(stage=stage, image=image):
+            message.preview.CopyFrom(pb.Preview(stage=_stage(stage), image=digest_to(image)))
+        case Warned() as warning:
+            message.warning.CopyFrom(_warning_to(warning))
+    return message
+
+
+def spec_to(spec: JobSpec) -> pb.JobSpec:
+    """Write what was asked, defaults written out."""
+    return pb.JobSpec(
+        asset_name=spec.asset_name,
+        prompt=spec.prompt,
+        image=_optional(digest_to, spec.image),
+        mesh=_optional(digest_to, spec.mesh),
+        seed=spec.seed,
+        options=options_to(spec.options),
+    )
+
+
+def options_to(options: AssetOptions) -> pb.AssetOptions:
+    """Write options; what is None stays absent."""
+    message = pb.AssetOptions()
+    _fill(message, options)
+    return message
+
+
+def worker_to(worker: WorkerStatus) -> pb.Worker:
+    """Write what a worker is."""
+    return pb.Worker(
+        kind=_number(pb.WorkerKind.DESCRIPTOR, worker.kind),
+        state=_number(pb.WorkerState.DESCRIPTOR, worker.state),
+        device=worker.device,
+        backends=worker.backends,
+        problem=worker.problem,
+    )
+
+
+def name_of(uid: str) -> str:
+    """Return a job's resource name."""
+    return f"jobs/{uid}"
+
+
+def uid_of(name: str) -> str:
+    """Return the uid in a job's resource name; any text for a name that is none."""
+    return name.removeprefix("jobs/") if name.startswith("jobs/") else name
+
+
+def _fill(message: Message, options: Any) -> None:
+    assert is_dataclass(options)
+    for option in fields(options):
+        value = getattr(options, option.name)
+        field = message.DESCRIPTOR.fields_by_name[option.name]
+        if value is None:
+            continue
+        if field.is_repeated:
+            getattr(message, option.name).extend(value)
+        elif field.message_type is pb.Interval.DESCRIPTOR:
+            getattr(message, option.name).CopyFrom(pb.Interval(low=value[0], high=value[1]))
+        elif field.type == Field.TYPE_MESSAGE:
+            getattr(message, option.name).SetInParent()
+            _fill(getattr(message, option.name), value)
+        elif field.enum_type is not None:
+            setattr(message, option.name, _number(field.enum_type, value))
+        else:
+            setattr(message, option.name, value)
+
+
+def _number(enum: Any, value: str) -> Any:  # Any: the generated stubs disagree on the type
+    return enum.values_by_name[_prefix(enum) + value.upper()].number
+
+
+def _stage(stage: Stage) -> Any:
+    return _number(pb.StageKind.DESCRIPTOR, stage)
+
+
+def _stage_to(status: StageStatus) -> pb.StageStatus:
+    return pb.StageStatus(
+        stage=_stage(status.stage),
+        fraction=status.fraction,
+        start_time=_timestamp(status.start_us),
+        end_time=_optional(_timestamp, status.end_us),
+        preview=_optional(digest_to, status.preview),
+    )
+
+
+def _warning_to(warning: Warned) -> pb.JobWarning:
+    return pb.JobWarning(stage=_stage(warning.stage), message=warning.message)
+
+
+def _result_to(result: JobResult) -> pb.JobResult:
+    return pb.JobResult(
+        lods=[_lod_to(lod) for lod in result.lods],
+        artifacts=[_artifact_to(artifact) for artifact in result.artifacts],
+    )
+
+
+def _lod_to(lod: Lod) -> pb.Lod:
+    return pb.Lod(
+        triangle_count=lod.triangle_count,
+        budget=lod.budget,
+        deviation_max_m=lod.deviation_max_m,
+        deviation_mean_m=lod.deviation_mean_m,
+        screen_coverage=lod.screen_coverage,
+    )
+
+
+def _artifact_to(artifact: StoredArtifact) -> pb.Artifact:
+    return pb.Artifact(
+        role=artifact.role,
+        file_name=artifact.file_name,
+        media_type=artifact.media_type,
+        digest=digest_to(artifact.digest),
+    )
+
+
+def _error_to(error: JobError) -> pb.JobError:
+    return pb.JobError(
+        reason=_number(pb.ErrorReason.DESCRIPTOR, error.reason),
+        message=error.message,
+        stage=_stage(error.stage) if error.stage else pb.STAGE_KIND_UNSPECIFIED,
+        metadata=error.metadata,
+        retryable=error.is_retryable,
+    )
+
+
+def _timestamp(time_us: int) -> Timestamp:
+    message = Timestamp()
+    message.FromMicroseconds(time_us)
+    return message
+
+
+def _duration(seconds: float) -> Duration:
+    message = Duration()
+    message.FromMilliseconds(round(seconds * 1000))
+    return message
+
+
+def _optional(convert: "Callable[[T], Any]", value: T | None) -> Any:
+    return None if value is None else convert(value)

@@ -1,0 +1,252 @@
+"""Where stages run: what a task is, what it leaves, and what every engine can do.
+
+A job is two tasks, because the model and the mesh work live in different processes: `generate` (or
+`import` for an uploaded mesh) leaves a dense surface in the artifact store, `build` turns it into
+the asset. `local.py` runs them in worker processes; nothing here knows about jobs' states.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from pipeline import AssetOptions, Stage, StageRecord
+from server.artifacts import Digest
+from server.record import JSON, dumps
+
+TASK_VERSION = 1  # raise it when the same inputs may give other bytes
+
+
+class WorkerKind(StrEnum):
+    """What a worker process is for. The generator owns the model, the mesh worker has none."""
+
+    GENERATOR = "generator"
+    MESH = "mesh"
+
+
+class TaskKind(StrEnum):
+    """The parts of a job that run in one piece."""
+
+    GENERATE = "generate"  # prompt or picture -> surface
+    IMPORT = "import"  # GLB -> surface
+    BUILD = "build"  # surface -> asset
+
+    @property
+    def worker(self) -> WorkerKind:
+        """The kind of worker that runs it."""
+        return WorkerKind.GENERATOR if self is TaskKind.GENERATE else WorkerKind.MESH
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One part of a job with everything its worker needs. Plain data: it crosses processes.
+
+    attempt: 1, 2, ...; a report of an older attempt is not believed.
+    source: the picture of GENERATE (None with a prompt), the GLB of IMPORT, the surface of BUILD.
+    is_generated: whether the surface comes from the model.
+    recipe: what the report says about the asset's origin.
+    earlier_records, earlier_warnings: of the job's earlier tasks, for the report.
+    """
+
+    job_uid: str
+    kind: TaskKind
+    attempt: int
+    asset_name: str
+    prompt: str | None
+    source: Digest | None
+    seed: int
+    options: AssetOptions
+    is_generated: bool
+    recipe: Mapping[str, JSON]
+    earlier_records: tuple[StageRecord, ...]
+    earlier_warnings: tuple[str, ...]
+
+    def key(self, model_digest: str) -> str:
+        """Return the hash of all that decides this task's output: equal keys, equal bytes.
+
+        Args:
+            model_digest: Of the model in use; counts only for GENERATE.
+        """
+        decisive: dict[str, JSON] = {
+            "version": TASK_VERSION,
+            "kind": self.kind.value,
+            "source": self.source.sha256 if self.source else None,
+        }
+        match self.kind:
+            case TaskKind.GENERATE:
+                decisive |= {
+                    "model": model_digest,
+                    "prompt": self.prompt,
+                    "seed": self.seed,
+                    "options": [
+                        dumps(self.options.sparse_structure),
+                        dumps(self.options.slat),
+                    ],
+                }
+            case TaskKind.BUILD:
+                decisive |= {
+                    "name": self.asset_name,
+                    "options": dumps(self.options),
+                    "is_generated": self.is_generated,
+                    "recipe": dumps(self.recipe),
+                }
+            case TaskKind.IMPORT:
+                pass
+        return hashlib.sha256(dumps(decisive).encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredArtifact:
+    """A result file in the artifact store. role: "model", "report" or "preview"."""
+
+    role: str
+    file_name: str
+    media_type: str
+    digest: Digest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lod:
+    """The facts of one level of detail that clients need; see `pipeline.types.LodMeasure`."""
+
+    triangle_count: int
+    budget: int
+    deviation_max_m: float
+    deviation_mean_m: float
+    screen_coverage: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFacts:
+    """Which model a generator has loaded. digest: SHA-256 over all its files, hex."""
+
+    name: str
+    digest: str
+    license: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskOutcome:
+    """What a task left behind, already in the store.
+
+    surface: of GENERATE and IMPORT. model: of GENERATE. artifacts, lods: of BUILD.
+    records: what each stage of this task took. warnings: for the report.
+    """
+
+    surface: Digest | None = None
+    model: ModelFacts | None = None
+    artifacts: tuple[StoredArtifact, ...] = ()
+    lods: tuple[Lod, ...] = ()
+    records: tuple[StageRecord, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progressed:
+    """A stage is done to `fraction` in [0, 1]."""
+
+    stage: Stage
+    fraction: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Previewed:
+    """A stage has a picture, already in the store."""
+
+    stage: Stage
+    image: Digest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Warned:
+    """The result will be poorer than asked."""
+
+    stage: Stage
+    message: str
+
+
+TaskNews = Progressed | Previewed | Warned
+Listener = Callable[[TaskNews], None]
+
+
+class TaskFailed(Exception):
+    """A stage refused its input or could not finish.
+
+    Attributes:
+        reason: A `reason` of `pipeline.errors`, or INTERNAL.
+        stage: Where; None when no stage had started.
+        metadata: The message's variables by name.
+    """
+
+    def __init__(
+        self, message: str, *, reason: str, stage: Stage | None, metadata: Mapping[str, str]
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.stage = stage
+        self.metadata = metadata
+
+
+class TaskStopped(Exception):
+    """The task ended because `Engine.cancel` was called."""
+
+
+class WorkerLost(Exception):
+    """The worker process died under the task."""
+
+
+class WorkerState(StrEnum):
+    """What a worker process does now."""
+
+    STARTING = "starting"
+    IDLE = "idle"
+    BUSY = "busy"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerStatus:
+    """A worker process, for people.
+
+    device, backends, model: empty until it is ready. backends: kernels by purpose.
+    problem: why tasks will fail, "" when all is well.
+    """
+
+    kind: WorkerKind
+    state: WorkerState
+    device: str
+    backends: Mapping[str, str]
+    model: ModelFacts | None
+    problem: str
+
+
+class Engine(Protocol):
+    """Runs tasks in processes. Knows nothing of journals; all calls are made on the event loop."""
+
+    async def start(self, on_change: Callable[[], None]) -> None:
+        """Start what is always kept warm; call `on_change` whenever a worker's state changes."""
+
+    def free(self, kind: WorkerKind) -> int:
+        """Return how many tasks `run` would start at once."""
+
+    def wake(self, kind: WorkerKind) -> None:
+        """Make sure that a worker of this kind is there or on its way."""
+
+    def problem(self, kind: WorkerKind) -> str:
+        """Return why no worker of this kind can be started, "" when all is well."""
+
+    def run(self, task: Task, listener: Listener) -> Awaitable[TaskOutcome]:
+        """Start a task on a free worker; only while `free` is not 0.
+
+        The awaited result raises `TaskFailed`, `TaskStopped` or `WorkerLost`.
+        """
+
+    def cancel(self, job_uid: str) -> None:
+        """Make the job's running task end with `TaskStopped`, by force after a grace time."""
+
+    def workers(self) -> list[WorkerStatus]:
+        """Return all workers."""
+
+    async def stop(self) -> None:
+        """End all workers. Tasks that still run end with `TaskStopped`."""

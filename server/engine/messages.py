@@ -1,0 +1,112 @@
+"""What the server and its workers say to each other.
+
+To a worker go pickles: the server is trusted. From a worker come JSON records, because a worker
+reads strangers' files: whatever takes it over must not get further through what it says.
+"""
+
+import json
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline import Stage
+from server.engine import ModelFacts, Previewed, Progressed, Task, TaskOutcome, Warned, WorkerKind
+from server.record import from_json, to_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerSettings:
+    """What a worker is told when it starts.
+
+    pipe: file descriptor of its end of the pipe.
+    pipeline: dotted name of the module with the pipeline's front door.
+    device: "auto", or a torch device; for the generator.
+    memory_limit_bytes: largest data segment; 0: no limit.
+    """
+
+    kind: WorkerKind
+    pipe: int
+    store: str
+    pipeline: str
+    models: str
+    device: str
+    memory_limit_bytes: int
+    log_level: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Do this task next."""
+
+    task: Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """End the task that runs."""
+
+
+Order = Run | Stop
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ready:
+    """The worker can take tasks. problem: why they will probably fail, "" when all is well."""
+
+    device: str
+    backends: Mapping[str, str]
+    model: ModelFacts | None
+    problem: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """The task ended well."""
+
+    outcome: TaskOutcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """The task ended with an error; see `TaskFailed`."""
+
+    reason: str
+    message: str
+    stage: Stage | None
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stopped:
+    """The task ended because it was told to."""
+
+
+Report = Ready | Progressed | Previewed | Warned | Done | Failed | Stopped
+_REPORTS: Mapping[str, type[Report]] = {
+    kind.__name__: kind for kind in (Ready, Progressed, Previewed, Warned, Done, Failed, Stopped)
+}
+
+
+def pack_order(order: Order) -> bytes:
+    """Return what `unpack_order` reads."""
+    return pickle.dumps(order)
+
+
+def unpack_order(content: bytes) -> Order:
+    """Read an order; only in a worker, only from the server."""
+    order: Order = pickle.loads(content)
+    return order
+
+
+def pack_report(report: Report) -> bytes:
+    """Return what `unpack_report` reads."""
+    return json.dumps([type(report).__name__, to_json(report)]).encode()
+
+
+def unpack_report(content: bytes) -> Report:
+    """Read a report. Raises `ValueError` for anything else."""
+    document: Any = json.loads(content)  # Any: checked here and by `from_json`
+    if not isinstance(document, list) or len(document) != 2 or document[0] not in _REPORTS:
+        raise ValueError(f"not a report: {content[:80]!r}")
+    return from_json(_REPORTS[document[0]], document[1])

@@ -1,0 +1,336 @@
+"""A worker process: takes tasks from a pipe, runs stages, reports.
+
+Started by `local.py` as `python -m server.engine.worker <settings>`: a fresh interpreter, because
+a fork of a process with gRPC threads hangs or crashes. Imports no grpc; torch only when the
+pipeline loads a model. Ends with the server, however that ends, and takes its children along.
+"""
+
+import ctypes
+import errno
+import importlib
+import json
+import logging
+import os
+import queue
+import resource
+import signal
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from pipeline import Artifact, BuildRequest, GenerateRequest, Progress, Stage, StageMeter
+from pipeline.errors import Cancelled, DiskFull, OutOfMemory, PipelineError
+from server.artifacts import ArtifactStore
+from server.engine import (
+    Lod,
+    ModelFacts,
+    Previewed,
+    Progressed,
+    StoredArtifact,
+    Task,
+    TaskKind,
+    TaskOutcome,
+    Warned,
+    WorkerKind,
+)
+from server.engine.messages import (
+    Done,
+    Failed,
+    Ready,
+    Report,
+    Run,
+    Stop,
+    Stopped,
+    WorkerSettings,
+    pack_report,
+    unpack_order,
+)
+from server.record import from_json, loads
+
+logger = logging.getLogger(__name__)
+
+_REPORT_EVERY_S = 0.1
+
+
+class LoadedModels(Protocol):
+    """What the server must know of loaded models."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def license(self) -> str: ...
+
+
+class FrontDoor(Protocol):
+    """What a worker needs of the pipeline. The module `pipeline` is one; tests have another."""
+
+    # Any: only the pipeline knows what its models are.
+    def load_models(self, folder: Path, device: str, /) -> LoadedModels: ...
+    def generate(self, request: GenerateRequest, models: Any, progress: Progress, /) -> bytes: ...
+    def surface_from_glb(self, content: bytes, progress: Progress, /) -> bytes: ...
+    def build_asset(self, request: BuildRequest, meter: StageMeter, /) -> tuple[Artifact, ...]: ...
+
+
+class Reporter:
+    """The `Progress` of one task: reports to the server, raises `Cancelled` when told to stop."""
+
+    def __init__(self, task: Task, report: Callable[[Report], None], store: ArtifactStore) -> None:
+        self.task = task
+        self.stop = threading.Event()
+        self.stage: Stage | None = None
+        self._report = report
+        self._store = store
+        self._next_report_s = 0.0
+        self._turns: set[tuple[Stage, bool]] = set()
+
+    def __call__(self, stage: Stage, fraction: float) -> None:
+        self.check()
+        self.stage = stage
+        now_s = time.monotonic()
+        turn = (stage, fraction >= 1)  # the first sign of a stage, and its end, are never left out
+        if turn not in self._turns or now_s >= self._next_report_s:
+            self._turns.add(turn)
+            self._next_report_s = now_s + _REPORT_EVERY_S
+            self._report(Progressed(stage=stage, fraction=min(1.0, max(0.0, float(fraction)))))
+
+    def preview(self, stage: Stage, png: bytes) -> None:
+        self.check()
+        self._report(Previewed(stage=stage, image=self._store.put(png)))
+
+    def warn(self, stage: Stage, message: str) -> None:
+        self.check()
+        self._report(Warned(stage=stage, message=message))
+
+    def check(self) -> None:
+        """Raise `Cancelled` when the task was told to stop."""
+        if self.stop.is_set():
+            raise Cancelled("the job was asked to stop")
+
+
+class Worker:
+    """Runs tasks one after another."""
+
+    def __init__(self, settings: WorkerSettings, connection: Connection) -> None:
+        self._settings = settings
+        self._connection = connection
+        self._store = ArtifactStore(Path(settings.store))
+        self._tasks: queue.SimpleQueue[Reporter] = queue.SimpleQueue()
+        self._front_door = cast(FrontDoor, importlib.import_module(settings.pipeline))
+        self._models: LoadedModels | None = None
+
+    def run(self) -> None:
+        """Get ready, then work until the process is ended from outside."""
+        threading.Thread(target=self._listen, name="orders", daemon=True).start()
+        self._report(self._get_ready())
+        while True:
+            reporter = self._tasks.get()
+            self._report(self._result(reporter))
+
+    def _listen(self) -> None:
+        """Take orders while the main thread works."""
+        reporter: Reporter | None = None
+        while True:
+            try:
+                order = unpack_order(self._connection.recv_bytes())
+            except (EOFError, OSError):  # the server is gone
+                os.killpg(os.getpgrp(), signal.SIGKILL)  # this process and its children
+                return
+            match order:
+                case Run(task=task):
+                    reporter = Reporter(task, self._report, self._store)
+                    self._tasks.put(reporter)
+                case Stop():
+                    assert reporter is not None
+                    reporter.stop.set()
+
+    def _report(self, report: Report) -> None:
+        self._connection.send_bytes(pack_report(report))
+
+    def _get_ready(self) -> Ready:
+        problem = ""
+        if self._settings.kind is WorkerKind.GENERATOR:
+            try:
+                self._loaded_models()
+            except PipelineError as error:
+                problem = str(error)  # tried again by the next task, which then fails with it
+        return Ready(
+            device=_device_in_words(self._settings),
+            backends=_backends(self._settings),
+            model=_facts(self._models) if self._models else None,
+            problem=problem,
+        )
+
+    def _loaded_models(self) -> LoadedModels:
+        if self._models is None:
+            self._models = self._front_door.load_models(
+                Path(self._settings.models), _device(self._settings)
+            )
+        return self._models
+
+    def _result(self, reporter: Reporter) -> Report:
+        try:
+            reporter.check()
+            return Done(outcome=self._outcome(reporter))
+        except PipelineError as error:
+            if isinstance(error, Cancelled) and reporter.stop.is_set():
+                return Stopped()
+            return _failed(error, reporter.stage)
+        except MemoryError:
+            return _failed(
+                OutOfMemory("the task needs more memory than a worker may use; ask for less"),
+                reporter.stage,
+            )
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                return _failed(DiskFull("the server's disk is full"), reporter.stage)
+            return _defect(reporter)
+        except Exception:  # the worker must live for the next task
+            return _defect(reporter)
+
+    def _outcome(self, reporter: Reporter) -> TaskOutcome:
+        task = reporter.task
+        meter = StageMeter(reporter, time.monotonic)
+        match task.kind:
+            case TaskKind.GENERATE:
+                request = GenerateRequest(
+                    prompt=task.prompt,
+                    image=self._store.read(task.source.sha256) if task.source else None,
+                    seed=task.seed,
+                    options=task.options,
+                )
+                models = self._loaded_models()
+                surface = self._front_door.generate(request, models, meter)
+                return TaskOutcome(
+                    surface=self._store.put(surface),
+                    model=_facts(models),
+                    records=meter.finish(),
+                    warnings=meter.warnings,
+                )
+            case TaskKind.IMPORT:
+                assert task.source is not None
+                content = self._store.read(task.source.sha256)
+                surface = self._front_door.surface_from_glb(content, meter)
+                return TaskOutcome(
+                    surface=self._store.put(surface),
+                    records=meter.finish(),
+                    warnings=meter.warnings,
+                )
+            case TaskKind.BUILD:
+                assert task.source is not None
+                build = BuildRequest(
+                    name=task.asset_name,
+                    surface=self._store.read(task.source.sha256),
+                    options=task.options,
+                    generated=task.is_generated,
+                    recipe=task.recipe,
+                    earlier=task.earlier_records,
+                    earlier_warnings=task.earlier_warnings,
+                )
+                artifacts = self._front_door.build_asset(build, meter)
+                return TaskOutcome(
+                    artifacts=tuple(self._stored(artifact) for artifact in artifacts),
+                    lods=_lods(artifacts),
+                    records=meter.finish(),
+                )
+
+    def _stored(self, artifact: Artifact) -> StoredArtifact:
+        return StoredArtifact(
+            role=artifact.role,
+            file_name=artifact.file_name,
+            media_type=artifact.media_type,
+            digest=self._store.put(artifact.content),
+        )
+
+
+def _facts(models: LoadedModels) -> ModelFacts:
+    return ModelFacts(name=models.name, digest=models.digest, license=models.license)
+
+
+def _failed(error: PipelineError, stage: Stage | None) -> Failed:
+    return Failed(
+        reason=error.reason,
+        message=str(error),
+        stage=stage,
+        metadata={name: str(value) for name, value in vars(error).items()},
+    )
+
+
+def _defect(reporter: Reporter) -> Failed:
+    """Report an error that nobody foresaw; its traceback stays in the log."""
+    incident = uuid.uuid4().hex[:12]
+    logger.exception("job %s: incident %s", reporter.task.job_uid, incident)
+    return Failed(
+        reason="INTERNAL",
+        message=f"a defect in the server; its log has the details under incident {incident}",
+        stage=reporter.stage,
+        metadata={"incident": incident},
+    )
+
+
+def _lods(artifacts: tuple[Artifact, ...]) -> tuple[Lod, ...]:
+    """Read the facts about LODs from the report."""
+    for artifact in artifacts:
+        if artifact.role == "report":
+            return tuple(from_json(Lod, lod) for lod in json.loads(artifact.content)["lods"])
+    return ()
+
+
+def _device(settings: WorkerSettings) -> str:
+    if settings.device != "auto":
+        return settings.device
+    import torch  # only a generator gets here, and it loads models next
+
+    return "cuda:0" if torch.cuda.is_available() else "cpu"
+
+
+def _device_in_words(settings: WorkerSettings) -> str:
+    device = "cpu" if settings.kind is WorkerKind.MESH else _device(settings)
+    if device.startswith("cuda"):
+        import torch
+
+        try:
+            card = torch.cuda.get_device_properties(device)
+        except (AssertionError, RuntimeError):
+            return f"{device} (not usable)"
+        return f"{device} {card.name}, {card.total_memory / 2**30:.1f} GiB"
+    return f"{device}, {len(os.sched_getaffinity(0))} threads"
+
+
+def _backends(settings: WorkerSettings) -> dict[str, str]:
+    """Return kernels by purpose."""
+    if settings.kind is WorkerKind.MESH:
+        return {"simplify": "meshoptimizer", "unwrap": "xatlas", "bake": "numba"}
+    return {"attention": "torch", "sparse convolution": "torch"}
+
+
+def _tie_to_parent() -> None:
+    """Die with the server even while native code keeps the order thread from running (Linux)."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+def main() -> None:
+    """Be a worker with the settings in the first argument."""
+    _tie_to_parent()
+    settings = loads(WorkerSettings, sys.argv[1])
+    os.set_inheritable(settings.pipe, False)  # a child that outlives us must not keep it open
+    if settings.memory_limit_bytes:
+        limit = settings.memory_limit_bytes
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    logging.basicConfig(
+        level=settings.log_level,
+        format=f"%(asctime)s %(levelname)s {settings.kind} %(name)s: %(message)s",
+    )
+    Worker(settings, Connection(settings.pipe)).run()
+
+
+if __name__ == "__main__":
+    main()

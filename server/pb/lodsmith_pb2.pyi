@@ -1,0 +1,683 @@
+import datetime
+
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class JobState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    JOB_STATE_UNSPECIFIED: _ClassVar[JobState]
+    JOB_STATE_QUEUED: _ClassVar[JobState]
+    JOB_STATE_RUNNING: _ClassVar[JobState]
+    JOB_STATE_CANCELLING: _ClassVar[JobState]
+    JOB_STATE_SUCCEEDED: _ClassVar[JobState]
+    JOB_STATE_FAILED: _ClassVar[JobState]
+    JOB_STATE_CANCELLED: _ClassVar[JobState]
+
+class StageKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    STAGE_KIND_UNSPECIFIED: _ClassVar[StageKind]
+    STAGE_KIND_QUEUED: _ClassVar[StageKind]
+    STAGE_KIND_PREPROCESS: _ClassVar[StageKind]
+    STAGE_KIND_CONDITION: _ClassVar[StageKind]
+    STAGE_KIND_SPARSE_STRUCTURE: _ClassVar[StageKind]
+    STAGE_KIND_SLAT: _ClassVar[StageKind]
+    STAGE_KIND_DECODE: _ClassVar[StageKind]
+    STAGE_KIND_REPAIR: _ClassVar[StageKind]
+    STAGE_KIND_REMESH: _ClassVar[StageKind]
+    STAGE_KIND_SIMPLIFY: _ClassVar[StageKind]
+    STAGE_KIND_UNWRAP: _ClassVar[StageKind]
+    STAGE_KIND_BAKE: _ClassVar[StageKind]
+    STAGE_KIND_LODS: _ClassVar[StageKind]
+    STAGE_KIND_COLLISION: _ClassVar[StageKind]
+    STAGE_KIND_EXPORT: _ClassVar[StageKind]
+
+class WorkerKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    WORKER_KIND_UNSPECIFIED: _ClassVar[WorkerKind]
+    WORKER_KIND_GENERATOR: _ClassVar[WorkerKind]
+    WORKER_KIND_MESH: _ClassVar[WorkerKind]
+
+class WorkerState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    WORKER_STATE_UNSPECIFIED: _ClassVar[WorkerState]
+    WORKER_STATE_STARTING: _ClassVar[WorkerState]
+    WORKER_STATE_IDLE: _ClassVar[WorkerState]
+    WORKER_STATE_BUSY: _ClassVar[WorkerState]
+    WORKER_STATE_BROKEN: _ClassVar[WorkerState]
+
+class Pivot(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PIVOT_UNSPECIFIED: _ClassVar[Pivot]
+    PIVOT_BOTTOM_CENTER: _ClassVar[Pivot]
+    PIVOT_KEEP: _ClassVar[Pivot]
+    PIVOT_CENTER: _ClassVar[Pivot]
+
+class RemeshMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    REMESH_MODE_UNSPECIFIED: _ClassVar[RemeshMode]
+    REMESH_MODE_OFF: _ClassVar[RemeshMode]
+    REMESH_MODE_AUTO: _ClassVar[RemeshMode]
+    REMESH_MODE_WATERTIGHT: _ClassVar[RemeshMode]
+
+class CollisionMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    COLLISION_MODE_UNSPECIFIED: _ClassVar[CollisionMode]
+    COLLISION_MODE_NONE: _ClassVar[CollisionMode]
+    COLLISION_MODE_HULL: _ClassVar[CollisionMode]
+    COLLISION_MODE_DECOMPOSE: _ClassVar[CollisionMode]
+    COLLISION_MODE_AUTO: _ClassVar[CollisionMode]
+
+class ExportProfile(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EXPORT_PROFILE_UNSPECIFIED: _ClassVar[ExportProfile]
+    EXPORT_PROFILE_GENERIC: _ClassVar[ExportProfile]
+    EXPORT_PROFILE_UNITY: _ClassVar[ExportProfile]
+    EXPORT_PROFILE_UNREAL: _ClassVar[ExportProfile]
+
+class TextureFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TEXTURE_FORMAT_UNSPECIFIED: _ClassVar[TextureFormat]
+    TEXTURE_FORMAT_PNG: _ClassVar[TextureFormat]
+    TEXTURE_FORMAT_JPEG: _ClassVar[TextureFormat]
+
+class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ERROR_REASON_UNSPECIFIED: _ClassVar[ErrorReason]
+    ERROR_REASON_PIPELINE_ERROR: _ClassVar[ErrorReason]
+    ERROR_REASON_INVALID_INPUT: _ClassVar[ErrorReason]
+    ERROR_REASON_UNSUPPORTED_FEATURE: _ClassVar[ErrorReason]
+    ERROR_REASON_EMPTY_RESULT: _ClassVar[ErrorReason]
+    ERROR_REASON_BUDGET_UNREACHABLE: _ClassVar[ErrorReason]
+    ERROR_REASON_MODEL_UNAVAILABLE: _ClassVar[ErrorReason]
+    ERROR_REASON_OUT_OF_MEMORY: _ClassVar[ErrorReason]
+    ERROR_REASON_DISK_FULL: _ClassVar[ErrorReason]
+    ERROR_REASON_CANCELLED: _ClassVar[ErrorReason]
+    ERROR_REASON_WORKER_LOST: _ClassVar[ErrorReason]
+    ERROR_REASON_INTERNAL: _ClassVar[ErrorReason]
+    ERROR_REASON_JOB_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_BLOB_MISSING: _ClassVar[ErrorReason]
+    ERROR_REASON_REQUEST_ID_REUSED: _ClassVar[ErrorReason]
+    ERROR_REASON_TOO_LARGE: _ClassVar[ErrorReason]
+    ERROR_REASON_DIGEST_MISMATCH: _ClassVar[ErrorReason]
+    ERROR_REASON_OFFSET_MISMATCH: _ClassVar[ErrorReason]
+    ERROR_REASON_UPLOAD_BUSY: _ClassVar[ErrorReason]
+    ERROR_REASON_QUEUE_FULL: _ClassVar[ErrorReason]
+    ERROR_REASON_DRAINING: _ClassVar[ErrorReason]
+    ERROR_REASON_LOG_EPOCH_CHANGED: _ClassVar[ErrorReason]
+    ERROR_REASON_BLOB_DAMAGED: _ClassVar[ErrorReason]
+JOB_STATE_UNSPECIFIED: JobState
+JOB_STATE_QUEUED: JobState
+JOB_STATE_RUNNING: JobState
+JOB_STATE_CANCELLING: JobState
+JOB_STATE_SUCCEEDED: JobState
+JOB_STATE_FAILED: JobState
+JOB_STATE_CANCELLED: JobState
+STAGE_KIND_UNSPECIFIED: StageKind
+STAGE_KIND_QUEUED: StageKind
+STAGE_KIND_PREPROCESS: StageKind
+STAGE_KIND_CONDITION: StageKind
+STAGE_KIND_SPARSE_STRUCTURE: StageKind
+STAGE_KIND_SLAT: StageKind
+STAGE_KIND_DECODE: StageKind
+STAGE_KIND_REPAIR: StageKind
+STAGE_KIND_REMESH: StageKind
+STAGE_KIND_SIMPLIFY: StageKind
+STAGE_KIND_UNWRAP: StageKind
+STAGE_KIND_BAKE: StageKind
+STAGE_KIND_LODS: StageKind
+STAGE_KIND_COLLISION: StageKind
+STAGE_KIND_EXPORT: StageKind
+WORKER_KIND_UNSPECIFIED: WorkerKind
+WORKER_KIND_GENERATOR: WorkerKind
+WORKER_KIND_MESH: WorkerKind
+WORKER_STATE_UNSPECIFIED: WorkerState
+WORKER_STATE_STARTING: WorkerState
+WORKER_STATE_IDLE: WorkerState
+WORKER_STATE_BUSY: WorkerState
+WORKER_STATE_BROKEN: WorkerState
+PIVOT_UNSPECIFIED: Pivot
+PIVOT_BOTTOM_CENTER: Pivot
+PIVOT_KEEP: Pivot
+PIVOT_CENTER: Pivot
+REMESH_MODE_UNSPECIFIED: RemeshMode
+REMESH_MODE_OFF: RemeshMode
+REMESH_MODE_AUTO: RemeshMode
+REMESH_MODE_WATERTIGHT: RemeshMode
+COLLISION_MODE_UNSPECIFIED: CollisionMode
+COLLISION_MODE_NONE: CollisionMode
+COLLISION_MODE_HULL: CollisionMode
+COLLISION_MODE_DECOMPOSE: CollisionMode
+COLLISION_MODE_AUTO: CollisionMode
+EXPORT_PROFILE_UNSPECIFIED: ExportProfile
+EXPORT_PROFILE_GENERIC: ExportProfile
+EXPORT_PROFILE_UNITY: ExportProfile
+EXPORT_PROFILE_UNREAL: ExportProfile
+TEXTURE_FORMAT_UNSPECIFIED: TextureFormat
+TEXTURE_FORMAT_PNG: TextureFormat
+TEXTURE_FORMAT_JPEG: TextureFormat
+ERROR_REASON_UNSPECIFIED: ErrorReason
+ERROR_REASON_PIPELINE_ERROR: ErrorReason
+ERROR_REASON_INVALID_INPUT: ErrorReason
+ERROR_REASON_UNSUPPORTED_FEATURE: ErrorReason
+ERROR_REASON_EMPTY_RESULT: ErrorReason
+ERROR_REASON_BUDGET_UNREACHABLE: ErrorReason
+ERROR_REASON_MODEL_UNAVAILABLE: ErrorReason
+ERROR_REASON_OUT_OF_MEMORY: ErrorReason
+ERROR_REASON_DISK_FULL: ErrorReason
+ERROR_REASON_CANCELLED: ErrorReason
+ERROR_REASON_WORKER_LOST: ErrorReason
+ERROR_REASON_INTERNAL: ErrorReason
+ERROR_REASON_JOB_NOT_FOUND: ErrorReason
+ERROR_REASON_BLOB_MISSING: ErrorReason
+ERROR_REASON_REQUEST_ID_REUSED: ErrorReason
+ERROR_REASON_TOO_LARGE: ErrorReason
+ERROR_REASON_DIGEST_MISMATCH: ErrorReason
+ERROR_REASON_OFFSET_MISMATCH: ErrorReason
+ERROR_REASON_UPLOAD_BUSY: ErrorReason
+ERROR_REASON_QUEUE_FULL: ErrorReason
+ERROR_REASON_DRAINING: ErrorReason
+ERROR_REASON_LOG_EPOCH_CHANGED: ErrorReason
+ERROR_REASON_BLOB_DAMAGED: ErrorReason
+
+class CreateJobRequest(_message.Message):
+    __slots__ = ("request_id", "spec", "validate_only")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    spec: JobSpec
+    validate_only: bool
+    def __init__(self, request_id: _Optional[str] = ..., spec: _Optional[_Union[JobSpec, _Mapping]] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+
+class CreateJobResponse(_message.Message):
+    __slots__ = ("job", "deduplicated")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    DEDUPLICATED_FIELD_NUMBER: _ClassVar[int]
+    job: Job
+    deduplicated: bool
+    def __init__(self, job: _Optional[_Union[Job, _Mapping]] = ..., deduplicated: _Optional[bool] = ...) -> None: ...
+
+class GetJobRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class GetJobResponse(_message.Message):
+    __slots__ = ("job",)
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    job: Job
+    def __init__(self, job: _Optional[_Union[Job, _Mapping]] = ...) -> None: ...
+
+class ListJobsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "states")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    STATES_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    states: _containers.RepeatedScalarFieldContainer[JobState]
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., states: _Optional[_Iterable[_Union[JobState, str]]] = ...) -> None: ...
+
+class ListJobsResponse(_message.Message):
+    __slots__ = ("jobs", "next_page_token")
+    JOBS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    jobs: _containers.RepeatedCompositeFieldContainer[Job]
+    next_page_token: str
+    def __init__(self, jobs: _Optional[_Iterable[_Union[Job, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class WatchJobRequest(_message.Message):
+    __slots__ = ("name", "after_sequence")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    AFTER_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    after_sequence: int
+    def __init__(self, name: _Optional[str] = ..., after_sequence: _Optional[int] = ...) -> None: ...
+
+class WatchJobResponse(_message.Message):
+    __slots__ = ("event",)
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    event: JobEvent
+    def __init__(self, event: _Optional[_Union[JobEvent, _Mapping]] = ...) -> None: ...
+
+class CancelJobRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class CancelJobResponse(_message.Message):
+    __slots__ = ("job",)
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    job: Job
+    def __init__(self, job: _Optional[_Union[Job, _Mapping]] = ...) -> None: ...
+
+class WriteBlobRequest(_message.Message):
+    __slots__ = ("upload_id", "digest", "offset", "data")
+    UPLOAD_ID_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    upload_id: str
+    digest: Digest
+    offset: int
+    data: bytes
+    def __init__(self, upload_id: _Optional[str] = ..., digest: _Optional[_Union[Digest, _Mapping]] = ..., offset: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class WriteBlobResponse(_message.Message):
+    __slots__ = ("committed_size", "complete")
+    COMMITTED_SIZE_FIELD_NUMBER: _ClassVar[int]
+    COMPLETE_FIELD_NUMBER: _ClassVar[int]
+    committed_size: int
+    complete: bool
+    def __init__(self, committed_size: _Optional[int] = ..., complete: _Optional[bool] = ...) -> None: ...
+
+class QueryBlobWriteRequest(_message.Message):
+    __slots__ = ("upload_id", "digest")
+    UPLOAD_ID_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    upload_id: str
+    digest: Digest
+    def __init__(self, upload_id: _Optional[str] = ..., digest: _Optional[_Union[Digest, _Mapping]] = ...) -> None: ...
+
+class QueryBlobWriteResponse(_message.Message):
+    __slots__ = ("committed_size", "complete")
+    COMMITTED_SIZE_FIELD_NUMBER: _ClassVar[int]
+    COMPLETE_FIELD_NUMBER: _ClassVar[int]
+    committed_size: int
+    complete: bool
+    def __init__(self, committed_size: _Optional[int] = ..., complete: _Optional[bool] = ...) -> None: ...
+
+class ReadBlobRequest(_message.Message):
+    __slots__ = ("digest", "offset", "limit")
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    digest: Digest
+    offset: int
+    limit: int
+    def __init__(self, digest: _Optional[_Union[Digest, _Mapping]] = ..., offset: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class ReadBlobResponse(_message.Message):
+    __slots__ = ("offset", "data")
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    offset: int
+    data: bytes
+    def __init__(self, offset: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class GetServerInfoRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetServerInfoResponse(_message.Message):
+    __slots__ = ("version", "draining", "workers", "model", "limits", "library_versions")
+    class LibraryVersionsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    DRAINING_FIELD_NUMBER: _ClassVar[int]
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
+    LIBRARY_VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    draining: bool
+    workers: _containers.RepeatedCompositeFieldContainer[Worker]
+    model: Model
+    limits: Limits
+    library_versions: _containers.ScalarMap[str, str]
+    def __init__(self, version: _Optional[str] = ..., draining: _Optional[bool] = ..., workers: _Optional[_Iterable[_Union[Worker, _Mapping]]] = ..., model: _Optional[_Union[Model, _Mapping]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., library_versions: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class Worker(_message.Message):
+    __slots__ = ("kind", "state", "device", "backends", "problem")
+    class BackendsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
+    BACKENDS_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    kind: WorkerKind
+    state: WorkerState
+    device: str
+    backends: _containers.ScalarMap[str, str]
+    problem: str
+    def __init__(self, kind: _Optional[_Union[WorkerKind, str]] = ..., state: _Optional[_Union[WorkerState, str]] = ..., device: _Optional[str] = ..., backends: _Optional[_Mapping[str, str]] = ..., problem: _Optional[str] = ...) -> None: ...
+
+class Model(_message.Message):
+    __slots__ = ("available", "path", "name", "digest", "license", "problem")
+    AVAILABLE_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    LICENSE_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    available: bool
+    path: str
+    name: str
+    digest: str
+    license: str
+    problem: str
+    def __init__(self, available: _Optional[bool] = ..., path: _Optional[str] = ..., name: _Optional[str] = ..., digest: _Optional[str] = ..., license: _Optional[str] = ..., problem: _Optional[str] = ...) -> None: ...
+
+class Limits(_message.Message):
+    __slots__ = ("max_prompt_characters", "max_image_bytes", "max_image_pixels", "max_mesh_bytes", "max_queued_jobs", "min_free_disk_bytes", "max_chunk_bytes")
+    MAX_PROMPT_CHARACTERS_FIELD_NUMBER: _ClassVar[int]
+    MAX_IMAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MAX_IMAGE_PIXELS_FIELD_NUMBER: _ClassVar[int]
+    MAX_MESH_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MAX_QUEUED_JOBS_FIELD_NUMBER: _ClassVar[int]
+    MIN_FREE_DISK_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MAX_CHUNK_BYTES_FIELD_NUMBER: _ClassVar[int]
+    max_prompt_characters: int
+    max_image_bytes: int
+    max_image_pixels: int
+    max_mesh_bytes: int
+    max_queued_jobs: int
+    min_free_disk_bytes: int
+    max_chunk_bytes: int
+    def __init__(self, max_prompt_characters: _Optional[int] = ..., max_image_bytes: _Optional[int] = ..., max_image_pixels: _Optional[int] = ..., max_mesh_bytes: _Optional[int] = ..., max_queued_jobs: _Optional[int] = ..., min_free_disk_bytes: _Optional[int] = ..., max_chunk_bytes: _Optional[int] = ...) -> None: ...
+
+class Digest(_message.Message):
+    __slots__ = ("sha256", "size_bytes")
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    sha256: bytes
+    size_bytes: int
+    def __init__(self, sha256: _Optional[bytes] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+
+class JobSpec(_message.Message):
+    __slots__ = ("asset_name", "prompt", "image", "mesh", "seed", "options")
+    ASSET_NAME_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    MESH_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    asset_name: str
+    prompt: str
+    image: Digest
+    mesh: Digest
+    seed: int
+    options: AssetOptions
+    def __init__(self, asset_name: _Optional[str] = ..., prompt: _Optional[str] = ..., image: _Optional[_Union[Digest, _Mapping]] = ..., mesh: _Optional[_Union[Digest, _Mapping]] = ..., seed: _Optional[int] = ..., options: _Optional[_Union[AssetOptions, _Mapping]] = ...) -> None: ...
+
+class AssetOptions(_message.Message):
+    __slots__ = ("sparse_structure", "slat", "place", "repair", "remesh", "lod", "unwrap", "bake", "collision", "export")
+    SPARSE_STRUCTURE_FIELD_NUMBER: _ClassVar[int]
+    SLAT_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    REPAIR_FIELD_NUMBER: _ClassVar[int]
+    REMESH_FIELD_NUMBER: _ClassVar[int]
+    LOD_FIELD_NUMBER: _ClassVar[int]
+    UNWRAP_FIELD_NUMBER: _ClassVar[int]
+    BAKE_FIELD_NUMBER: _ClassVar[int]
+    COLLISION_FIELD_NUMBER: _ClassVar[int]
+    EXPORT_FIELD_NUMBER: _ClassVar[int]
+    sparse_structure: SamplerOptions
+    slat: SamplerOptions
+    place: PlaceOptions
+    repair: RepairOptions
+    remesh: RemeshOptions
+    lod: LodOptions
+    unwrap: UnwrapOptions
+    bake: BakeOptions
+    collision: CollisionOptions
+    export: ExportOptions
+    def __init__(self, sparse_structure: _Optional[_Union[SamplerOptions, _Mapping]] = ..., slat: _Optional[_Union[SamplerOptions, _Mapping]] = ..., place: _Optional[_Union[PlaceOptions, _Mapping]] = ..., repair: _Optional[_Union[RepairOptions, _Mapping]] = ..., remesh: _Optional[_Union[RemeshOptions, _Mapping]] = ..., lod: _Optional[_Union[LodOptions, _Mapping]] = ..., unwrap: _Optional[_Union[UnwrapOptions, _Mapping]] = ..., bake: _Optional[_Union[BakeOptions, _Mapping]] = ..., collision: _Optional[_Union[CollisionOptions, _Mapping]] = ..., export: _Optional[_Union[ExportOptions, _Mapping]] = ...) -> None: ...
+
+class SamplerOptions(_message.Message):
+    __slots__ = ("steps", "guidance_strength", "guidance_interval", "rescale_t")
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    GUIDANCE_STRENGTH_FIELD_NUMBER: _ClassVar[int]
+    GUIDANCE_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    RESCALE_T_FIELD_NUMBER: _ClassVar[int]
+    steps: int
+    guidance_strength: float
+    guidance_interval: Interval
+    rescale_t: float
+    def __init__(self, steps: _Optional[int] = ..., guidance_strength: _Optional[float] = ..., guidance_interval: _Optional[_Union[Interval, _Mapping]] = ..., rescale_t: _Optional[float] = ...) -> None: ...
+
+class Interval(_message.Message):
+    __slots__ = ("low", "high")
+    LOW_FIELD_NUMBER: _ClassVar[int]
+    HIGH_FIELD_NUMBER: _ClassVar[int]
+    low: float
+    high: float
+    def __init__(self, low: _Optional[float] = ..., high: _Optional[float] = ...) -> None: ...
+
+class PlaceOptions(_message.Message):
+    __slots__ = ("height_m", "pivot")
+    HEIGHT_M_FIELD_NUMBER: _ClassVar[int]
+    PIVOT_FIELD_NUMBER: _ClassVar[int]
+    height_m: float
+    pivot: Pivot
+    def __init__(self, height_m: _Optional[float] = ..., pivot: _Optional[_Union[Pivot, str]] = ...) -> None: ...
+
+class RepairOptions(_message.Message):
+    __slots__ = ("weld_distance_ratio", "drop_speck_ratio", "fill_hole_edges", "fill_hole_perimeter_ratio", "flip_inside_out")
+    WELD_DISTANCE_RATIO_FIELD_NUMBER: _ClassVar[int]
+    DROP_SPECK_RATIO_FIELD_NUMBER: _ClassVar[int]
+    FILL_HOLE_EDGES_FIELD_NUMBER: _ClassVar[int]
+    FILL_HOLE_PERIMETER_RATIO_FIELD_NUMBER: _ClassVar[int]
+    FLIP_INSIDE_OUT_FIELD_NUMBER: _ClassVar[int]
+    weld_distance_ratio: float
+    drop_speck_ratio: float
+    fill_hole_edges: int
+    fill_hole_perimeter_ratio: float
+    flip_inside_out: bool
+    def __init__(self, weld_distance_ratio: _Optional[float] = ..., drop_speck_ratio: _Optional[float] = ..., fill_hole_edges: _Optional[int] = ..., fill_hole_perimeter_ratio: _Optional[float] = ..., flip_inside_out: _Optional[bool] = ...) -> None: ...
+
+class RemeshOptions(_message.Message):
+    __slots__ = ("mode", "resolution")
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    RESOLUTION_FIELD_NUMBER: _ClassVar[int]
+    mode: RemeshMode
+    resolution: int
+    def __init__(self, mode: _Optional[_Union[RemeshMode, str]] = ..., resolution: _Optional[int] = ...) -> None: ...
+
+class LodOptions(_message.Message):
+    __slots__ = ("budgets", "reference_height_px")
+    BUDGETS_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_HEIGHT_PX_FIELD_NUMBER: _ClassVar[int]
+    budgets: _containers.RepeatedScalarFieldContainer[int]
+    reference_height_px: int
+    def __init__(self, budgets: _Optional[_Iterable[int]] = ..., reference_height_px: _Optional[int] = ...) -> None: ...
+
+class UnwrapOptions(_message.Message):
+    __slots__ = ("texture_size", "gutter_texels")
+    TEXTURE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    GUTTER_TEXELS_FIELD_NUMBER: _ClassVar[int]
+    texture_size: int
+    gutter_texels: int
+    def __init__(self, texture_size: _Optional[int] = ..., gutter_texels: _Optional[int] = ...) -> None: ...
+
+class BakeOptions(_message.Message):
+    __slots__ = ("ambient_occlusion",)
+    AMBIENT_OCCLUSION_FIELD_NUMBER: _ClassVar[int]
+    ambient_occlusion: bool
+    def __init__(self, ambient_occlusion: _Optional[bool] = ...) -> None: ...
+
+class CollisionOptions(_message.Message):
+    __slots__ = ("mode", "max_hulls", "max_vertices")
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    MAX_HULLS_FIELD_NUMBER: _ClassVar[int]
+    MAX_VERTICES_FIELD_NUMBER: _ClassVar[int]
+    mode: CollisionMode
+    max_hulls: int
+    max_vertices: int
+    def __init__(self, mode: _Optional[_Union[CollisionMode, str]] = ..., max_hulls: _Optional[int] = ..., max_vertices: _Optional[int] = ...) -> None: ...
+
+class ExportOptions(_message.Message):
+    __slots__ = ("profile", "texture_format")
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    TEXTURE_FORMAT_FIELD_NUMBER: _ClassVar[int]
+    profile: ExportProfile
+    texture_format: TextureFormat
+    def __init__(self, profile: _Optional[_Union[ExportProfile, str]] = ..., texture_format: _Optional[_Union[TextureFormat, str]] = ...) -> None: ...
+
+class Job(_message.Message):
+    __slots__ = ("name", "spec", "state", "stages", "fraction", "estimated_remaining", "warnings", "result", "error", "last_sequence", "create_time", "start_time", "end_time")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    STAGES_FIELD_NUMBER: _ClassVar[int]
+    FRACTION_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATED_REMAINING_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    LAST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    spec: JobSpec
+    state: JobState
+    stages: _containers.RepeatedCompositeFieldContainer[StageStatus]
+    fraction: float
+    estimated_remaining: _duration_pb2.Duration
+    warnings: _containers.RepeatedCompositeFieldContainer[JobWarning]
+    result: JobResult
+    error: JobError
+    last_sequence: int
+    create_time: _timestamp_pb2.Timestamp
+    start_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[JobSpec, _Mapping]] = ..., state: _Optional[_Union[JobState, str]] = ..., stages: _Optional[_Iterable[_Union[StageStatus, _Mapping]]] = ..., fraction: _Optional[float] = ..., estimated_remaining: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., warnings: _Optional[_Iterable[_Union[JobWarning, _Mapping]]] = ..., result: _Optional[_Union[JobResult, _Mapping]] = ..., error: _Optional[_Union[JobError, _Mapping]] = ..., last_sequence: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class StageStatus(_message.Message):
+    __slots__ = ("stage", "fraction", "start_time", "end_time", "preview")
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    FRACTION_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    PREVIEW_FIELD_NUMBER: _ClassVar[int]
+    stage: StageKind
+    fraction: float
+    start_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    preview: Digest
+    def __init__(self, stage: _Optional[_Union[StageKind, str]] = ..., fraction: _Optional[float] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., preview: _Optional[_Union[Digest, _Mapping]] = ...) -> None: ...
+
+class JobWarning(_message.Message):
+    __slots__ = ("stage", "message")
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    stage: StageKind
+    message: str
+    def __init__(self, stage: _Optional[_Union[StageKind, str]] = ..., message: _Optional[str] = ...) -> None: ...
+
+class JobResult(_message.Message):
+    __slots__ = ("lods", "artifacts")
+    LODS_FIELD_NUMBER: _ClassVar[int]
+    ARTIFACTS_FIELD_NUMBER: _ClassVar[int]
+    lods: _containers.RepeatedCompositeFieldContainer[Lod]
+    artifacts: _containers.RepeatedCompositeFieldContainer[Artifact]
+    def __init__(self, lods: _Optional[_Iterable[_Union[Lod, _Mapping]]] = ..., artifacts: _Optional[_Iterable[_Union[Artifact, _Mapping]]] = ...) -> None: ...
+
+class Lod(_message.Message):
+    __slots__ = ("triangle_count", "budget", "deviation_max_m", "deviation_mean_m", "screen_coverage")
+    TRIANGLE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_FIELD_NUMBER: _ClassVar[int]
+    DEVIATION_MAX_M_FIELD_NUMBER: _ClassVar[int]
+    DEVIATION_MEAN_M_FIELD_NUMBER: _ClassVar[int]
+    SCREEN_COVERAGE_FIELD_NUMBER: _ClassVar[int]
+    triangle_count: int
+    budget: int
+    deviation_max_m: float
+    deviation_mean_m: float
+    screen_coverage: float
+    def __init__(self, triangle_count: _Optional[int] = ..., budget: _Optional[int] = ..., deviation_max_m: _Optional[float] = ..., deviation_mean_m: _Optional[float] = ..., screen_coverage: _Optional[float] = ...) -> None: ...
+
+class Artifact(_message.Message):
+    __slots__ = ("role", "file_name", "media_type", "digest")
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    FILE_NAME_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    role: str
+    file_name: str
+    media_type: str
+    digest: Digest
+    def __init__(self, role: _Optional[str] = ..., file_name: _Optional[str] = ..., media_type: _Optional[str] = ..., digest: _Optional[_Union[Digest, _Mapping]] = ...) -> None: ...
+
+class JobError(_message.Message):
+    __slots__ = ("reason", "message", "stage", "metadata", "retryable")
+    class MetadataEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    RETRYABLE_FIELD_NUMBER: _ClassVar[int]
+    reason: ErrorReason
+    message: str
+    stage: StageKind
+    metadata: _containers.ScalarMap[str, str]
+    retryable: bool
+    def __init__(self, reason: _Optional[_Union[ErrorReason, str]] = ..., message: _Optional[str] = ..., stage: _Optional[_Union[StageKind, str]] = ..., metadata: _Optional[_Mapping[str, str]] = ..., retryable: _Optional[bool] = ...) -> None: ...
+
+class JobEvent(_message.Message):
+    __slots__ = ("sequence", "event_time", "snapshot", "state", "progress", "preview", "warning", "finished")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TIME_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    PREVIEW_FIELD_NUMBER: _ClassVar[int]
+    WARNING_FIELD_NUMBER: _ClassVar[int]
+    FINISHED_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    event_time: _timestamp_pb2.Timestamp
+    snapshot: Job
+    state: JobState
+    progress: StageProgress
+    preview: Preview
+    warning: JobWarning
+    finished: Job
+    def __init__(self, sequence: _Optional[int] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., snapshot: _Optional[_Union[Job, _Mapping]] = ..., state: _Optional[_Union[JobState, str]] = ..., progress: _Optional[_Union[StageProgress, _Mapping]] = ..., preview: _Optional[_Union[Preview, _Mapping]] = ..., warning: _Optional[_Union[JobWarning, _Mapping]] = ..., finished: _Optional[_Union[Job, _Mapping]] = ...) -> None: ...
+
+class StageProgress(_message.Message):
+    __slots__ = ("stage", "fraction", "job_fraction", "estimated_remaining")
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    FRACTION_FIELD_NUMBER: _ClassVar[int]
+    JOB_FRACTION_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATED_REMAINING_FIELD_NUMBER: _ClassVar[int]
+    stage: StageKind
+    fraction: float
+    job_fraction: float
+    estimated_remaining: _duration_pb2.Duration
+    def __init__(self, stage: _Optional[_Union[StageKind, str]] = ..., fraction: _Optional[float] = ..., job_fraction: _Optional[float] = ..., estimated_remaining: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class Preview(_message.Message):
+    __slots__ = ("stage", "image")
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    stage: StageKind
+    image: Digest
+    def __init__(self, stage: _Optional[_Union[StageKind, str]] = ..., image: _Optional[_Union[Digest, _Mapping]] = ...) -> None: ...

@@ -1,0 +1,123 @@
+"""Why the server refuses a call. Transport-free; `errors.py` gives each its gRPC status.
+
+Refusal             base: the call cannot be answered
+├── InvalidRequest  a field is wrong; the caller can fix it
+├── TooLarge        over the server's limits
+├── JobNotFound     no such job
+├── RequestIdReused the request id belongs to a job with another spec
+├── QueueFull       as many jobs wait as may
+├── Draining        the server is shutting down
+├── LogEpochChanged the cursor is ahead of the log
+├── BlobMissing     no such blob
+├── InputMissing    the picture or mesh of a job is not uploaded
+├── BlobDamaged     stored bytes no longer hash to their name
+├── DigestMismatch  uploaded bytes do not hash to what was announced
+├── OffsetMismatch  bytes do not join what is there
+└── UploadBusy      another stream writes the same upload
+"""
+
+from collections.abc import Mapping
+
+
+class Refusal(Exception):
+    """The call cannot be answered.
+
+    Attributes:
+        reason: Stable word for programs; equal to a value of the contract's `ErrorReason`.
+        field: Path of the request field at fault, "" when there is none.
+        metadata: The message's variables by name.
+        retry_after_s: When it makes sense to try again; None: not by waiting.
+    """
+
+    reason = "INTERNAL"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        field: str = "",
+        metadata: Mapping[str, str] | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.field = field
+        self.metadata = dict(metadata or {})
+        self.retry_after_s = retry_after_s
+
+
+class InvalidRequest(Refusal):
+    """A field is wrong; the message names the value and the way out."""
+
+    reason = "INVALID_INPUT"
+
+
+class TooLarge(Refusal):
+    """Over the server's limits."""
+
+    reason = "TOO_LARGE"
+
+
+class JobNotFound(Refusal):
+    """No such job."""
+
+    reason = "JOB_NOT_FOUND"
+
+
+class RequestIdReused(Refusal):
+    """The request id belongs to a job with another spec."""
+
+    reason = "REQUEST_ID_REUSED"
+
+
+class QueueFull(Refusal):
+    """As many jobs wait as may."""
+
+    reason = "QUEUE_FULL"
+
+
+class Draining(Refusal):
+    """The server is shutting down."""
+
+    reason = "DRAINING"
+
+
+class LogEpochChanged(Refusal):
+    """The cursor is ahead of the job's log: the server's data were replaced."""
+
+    reason = "LOG_EPOCH_CHANGED"
+
+
+class BlobMissing(Refusal):
+    """No such blob."""
+
+    reason = "BLOB_MISSING"
+
+
+class InputMissing(Refusal):
+    """The picture or mesh of a new job is not uploaded; metadata `sha256` names it."""
+
+    reason = "BLOB_MISSING"
+
+
+class BlobDamaged(Refusal):
+    """Stored bytes no longer hash to their name."""
+
+    reason = "BLOB_DAMAGED"
+
+
+class DigestMismatch(Refusal):
+    """Uploaded bytes do not hash to what was announced."""
+
+    reason = "DIGEST_MISMATCH"
+
+
+class OffsetMismatch(Refusal):
+    """Bytes do not join what is there; metadata `committed_size` or `size_bytes` says what is."""
+
+    reason = "OFFSET_MISMATCH"
+
+
+class UploadBusy(Refusal):
+    """Another stream writes the same upload."""
+
+    reason = "UPLOAD_BUSY"

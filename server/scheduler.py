@@ -1,0 +1,247 @@
+"""Brings ready tasks to free workers and their ends into the journal."""
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections.abc import Awaitable, Mapping
+from contextlib import suppress
+
+from pipeline import Stage
+from pipeline.errors import DiskFull
+from server.engine import (
+    Engine,
+    Listener,
+    Progressed,
+    Task,
+    TaskFailed,
+    TaskNews,
+    TaskOutcome,
+    TaskStopped,
+    Warned,
+    WorkerKind,
+    WorkerLost,
+)
+from server.estimate import Estimate, StageTimes
+from server.jobs import Job, JobError, JobState, ReadyTask, StageProgressed
+from server.journal import JobStore
+from server.record import JSON, to_json
+
+logger = logging.getLogger(__name__)
+
+_MAX_LOST_WORKERS = 2  # the second loss in the same task looks like the task's fault
+_RETRYABLE = frozenset({"WORKER_LOST", "DISK_FULL", "OUT_OF_MEMORY"})
+_OUTCOMES_TO_LEARN_FROM = 40
+_JOURNAL_RETRY_S = 1.0
+
+
+class Scheduler:
+    """Decides what runs where. Lives on the event loop."""
+
+    def __init__(self, store: JobStore, engine: Engine) -> None:
+        self._store = store
+        self._engine = engine
+        self._times = StageTimes()
+        self._wake = asyncio.Event()
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._is_draining = False
+        self._is_stopped = False
+        self._is_quiet = asyncio.Event()
+        self._dispatcher: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to bring tasks to the engine, first those that the journal has ready."""
+        for outcome in self._store.recent_outcomes(_OUTCOMES_TO_LEARN_FROM):
+            self._times.learn(outcome.records)
+        self._dispatcher = asyncio.create_task(self._dispatch_forever())
+        self.kick()
+
+    def kick(self) -> None:
+        """Look for work soon: something became ready or free."""
+        self._wake.set()
+
+    async def cancel(self, uid: str) -> Job:
+        """Ask a job to stop; returns it as it is then. Raises `JobNotFound`."""
+        job = await self._store.cancel(uid)
+        if job.state is JobState.CANCELLING:
+            if uid in self._running:
+                self._engine.cancel(uid)
+            else:  # between two tasks
+                job = await self._store.finish_cancelled(uid)
+        return job
+
+    async def drain(self, timeout_s: float) -> None:
+        """Begin no more jobs; let running ones end within `timeout_s`; put the rest back."""
+        self._is_draining = True
+        self.kick()
+        if self._running and timeout_s > 0:
+            logger.info("draining: %d jobs run", len(self._running))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._is_quiet.wait(), timeout_s)
+        self._is_stopped = True
+        await self._engine.stop()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        if self._dispatcher is not None:
+            self._dispatcher.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._dispatcher
+
+    async def _dispatch_forever(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                for kind in WorkerKind:
+                    await self._dispatch(kind)
+            except (DiskFull, sqlite3.Error) as error:  # the journal may come back, so shall we
+                logger.error("nothing can be started: %s", error)
+                asyncio.get_running_loop().call_later(_JOURNAL_RETRY_S, self.kick)
+            if self._is_draining and not self._running and not self._has_begun_jobs():
+                self._is_quiet.set()
+
+    def _has_begun_jobs(self) -> bool:
+        """Whether a job waits for its next task."""
+        return any(self._store.next_ready(kind, only_running=True) for kind in WorkerKind)
+
+    async def _dispatch(self, kind: WorkerKind) -> None:
+        """Start ready tasks while there are free workers of this kind."""
+        while not self._is_stopped and (
+            ready := self._store.next_ready(kind, only_running=self._is_draining)
+        ):
+            uid = ready.job.uid
+            if problem := self._engine.problem(kind):
+                error = JobError(reason="WORKER_LOST", message=problem, stage=None)
+                await self._store.fail(uid, error)
+                self._engine.wake(kind)  # the next job is another try
+                continue
+            if not self._engine.free(kind):
+                self._engine.wake(kind)
+                return
+            task = _task(ready)
+            job = await self._store.start_task(ready, key=task.key(self._model_digest()))
+            if job is None:  # cancelled meanwhile
+                continue
+            if self._is_stopped or not self._engine.free(kind):  # the worker died meanwhile
+                await self._store.requeue(uid)
+                continue
+            ended = self._engine.run(task, self._listener(job))
+            self._running[uid] = asyncio.create_task(self._see_off(ready, ended))
+            if self._store.job(uid).state is not JobState.RUNNING:  # cancelled meanwhile
+                self._engine.cancel(uid)
+
+    def _listener(self, job: Job) -> Listener:
+        """Return what turns a task's news into events of its job."""
+        estimate = Estimate(
+            self._times,
+            is_generated=job.spec.is_generated,
+            fractions={status.stage: status.fraction for status in job.details.stages},
+        )
+
+        def listen(news: TaskNews) -> None:
+            if not isinstance(news, Progressed):
+                self._store.post(job.uid, news)
+                return
+            fraction, remaining_s = estimate.update(news.stage, news.fraction, time.monotonic())
+            self._store.post(
+                job.uid,
+                StageProgressed(
+                    stage=news.stage,
+                    fraction=news.fraction,
+                    job_fraction=fraction,
+                    remaining_s=remaining_s,
+                ),
+            )
+
+        return listen
+
+    async def _see_off(self, ready: ReadyTask, ended: Awaitable[TaskOutcome]) -> None:
+        """Wait for a task's end and bring it into the journal."""
+        uid = ready.job.uid
+        try:
+            job = await self._end(ready, ended)
+            logger.info("job %s: %s %s", uid, ready.kind, job.state)
+        except (DiskFull, sqlite3.Error) as error:  # the next start of the server repeats the task
+            logger.error("job %s: its end could not be written down: %s", uid, error)
+        finally:
+            del self._running[uid]
+        if self._store.job(uid).state is JobState.CANCELLING:  # asked while it was seen off
+            await self._store.finish_cancelled(uid)
+        self.kick()
+
+    async def _end(self, ready: ReadyTask, ended: Awaitable[TaskOutcome]) -> Job:
+        uid = ready.job.uid
+        try:
+            outcome = await ended
+        except TaskStopped:
+            return await self._store.requeue(uid)  # which ends a job that is CANCELLING
+        except WorkerLost as error:
+            if ready.lost_count + 1 < _MAX_LOST_WORKERS:
+                warning = Warned(
+                    stage=_stage_of(self._store.job(uid)), message=f"{error}; repeated"
+                )
+                return await self._store.retry_task(ready, warning)
+            return await self._fail(uid, "WORKER_LOST", f"{error}, twice", None, {})
+        except TaskFailed as error:
+            return await self._fail(uid, error.reason, str(error), error.stage, error.metadata)
+        self._times.learn(outcome.records)
+        return await self._store.finish_task(ready, outcome)
+
+    async def _fail(
+        self, uid: str, reason: str, message: str, stage: Stage | None, metadata: Mapping[str, str]
+    ) -> Job:
+        error = JobError(
+            reason=reason,
+            message=message,
+            stage=stage or _stage_of(self._store.job(uid)),
+            metadata=metadata,
+            is_retryable=reason in _RETRYABLE,
+        )
+        return await self._store.fail(uid, error)
+
+    def _model_digest(self) -> str:
+        for worker in self._engine.workers():
+            if worker.model is not None:
+                return worker.model.digest
+        return ""
+
+
+def _stage_of(job: Job) -> Stage:
+    """Return the stage that a job is in: the one that started last."""
+    return job.details.stages[-1].stage
+
+
+def _task(ready: ReadyTask) -> Task:
+    spec = ready.job.spec
+    source = ready.outcomes[-1].surface if ready.outcomes else spec.source
+    return Task(
+        job_uid=ready.job.uid,
+        kind=ready.kind,
+        attempt=ready.attempt,
+        asset_name=spec.asset_name,
+        prompt=spec.prompt,
+        source=source,
+        seed=spec.seed,
+        options=spec.options,
+        is_generated=spec.is_generated,
+        recipe=_recipe(ready),
+        earlier_records=tuple(record for outcome in ready.outcomes for record in outcome.records),
+        earlier_warnings=tuple(text for outcome in ready.outcomes for text in outcome.warnings),
+    )
+
+
+def _recipe(ready: ReadyTask) -> dict[str, JSON]:
+    """Return what the report says about where the asset comes from."""
+    spec = ready.job.spec
+    recipe: dict[str, JSON] = {}
+    if spec.prompt is not None:
+        recipe["prompt"] = spec.prompt
+    if spec.source is not None:
+        recipe["input_sha256"] = spec.source.sha256
+    if spec.is_generated:
+        recipe["seed"] = spec.seed
+    for outcome in ready.outcomes:
+        if outcome.model is not None:
+            recipe["model"] = to_json(outcome.model)
+        if outcome.surface is not None:
+            recipe["surface_sha256"] = outcome.surface.sha256
+    return recipe

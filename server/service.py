@@ -1,0 +1,340 @@
+"""The RPCs: check, convert, delegate. Errors become statuses in `interceptors.py`."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from pipeline.errors import ModelUnavailable
+from pipeline.export.name import asset_name
+from server import convert
+from server.artifacts import CHUNK_BYTES, ArtifactStore, Digest
+from server.engine import Engine
+from server.jobs import Job, JobDetails, JobSpec, JobState
+from server.journal import Clock, JobStore
+from server.pb import lodsmith_pb2 as pb
+from server.pb import lodsmith_pb2_grpc as pb_grpc
+from server.refusals import Draining, InputMissing, InvalidRequest, QueueFull, TooLarge
+from server.scheduler import Scheduler
+
+Context = grpc.aio.ServicerContext[Any, Any]  # Any: the stubs do not tie it to the method
+
+LIBRARIES = ("torch", "numpy", "numba", "xatlas", "meshoptimizer", "grpcio", "protobuf")
+
+_MAX_NAME_CHARACTERS = 200
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{0,64}")
+_PAGE_TOKEN = re.compile(r"([0-9a-f]{32})?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What the server refuses; see `Limits` in the contract. All ends included."""
+
+    max_prompt_characters: int
+    max_image_bytes: int
+    max_image_pixels: int
+    max_mesh_bytes: int
+    max_queued_jobs: int
+    min_free_disk_bytes: int
+
+
+class DrainFlag:
+    """Whether the server is shutting down. One per server, shared by its services."""
+
+    def __init__(self) -> None:
+        self.is_set = False
+
+    def check(self) -> None:
+        """Raise `Draining` once the flag is set."""
+        if self.is_set:
+            raise Draining("the server is shutting down; try again later", retry_after_s=5.0)
+
+
+class JobService(pb_grpc.JobServiceServicer):
+    """Jobs: create, look at, follow, cancel."""
+
+    def __init__(
+        self,
+        *,
+        store: JobStore,
+        scheduler: Scheduler,
+        artifacts: ArtifactStore,
+        limits: Limits,
+        models: Path,
+        drain: DrainFlag,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._scheduler = scheduler
+        self._artifacts = artifacts
+        self._limits = limits
+        self._models = models
+        self._drain = drain
+        self._clock = clock
+
+    async def CreateJob(  # noqa: N802
+        self, request: pb.CreateJobRequest, context: Context
+    ) -> pb.CreateJobResponse:
+        """See the contract."""
+        self._drain.check()
+        spec = self._checked(request)
+        if request.validate_only:
+            return pb.CreateJobResponse(job=convert.job_to(_unborn(spec, self._clock())))
+        job, is_known = await self._store.create(request_id=request.request_id, spec=spec)
+        self._scheduler.kick()
+        return pb.CreateJobResponse(job=convert.job_to(job), deduplicated=is_known)
+
+    async def GetJob(  # noqa: N802
+        self, request: pb.GetJobRequest, context: Context
+    ) -> pb.GetJobResponse:
+        """See the contract."""
+        job = self._store.job(convert.uid_of(request.name))
+        return pb.GetJobResponse(job=convert.job_to(job))
+
+    async def ListJobs(  # noqa: N802
+        self, request: pb.ListJobsRequest, context: Context
+    ) -> pb.ListJobsResponse:
+        """See the contract."""
+        if not 0 <= request.page_size <= 500:
+            raise InvalidRequest(
+                f"page_size must be in [0, 500], got {request.page_size}", field="page_size"
+            )
+        if not _PAGE_TOKEN.fullmatch(request.page_token):
+            raise InvalidRequest(
+                "page_token is not one of this server; start with the first page",
+                field="page_token",
+            )
+        size = request.page_size or 50
+        states = [convert.job_state_from(state, "states") for state in request.states]
+        jobs = self._store.jobs(before=request.page_token, limit=size + 1, states=states)
+        return pb.ListJobsResponse(
+            jobs=[convert.job_to(job) for job in jobs[:size]],
+            next_page_token=jobs[size - 1].uid if len(jobs) > size else "",
+        )
+
+    async def WatchJob(  # noqa: N802
+        self, request: pb.WatchJobRequest, context: Context
+    ) -> AsyncIterator[pb.WatchJobResponse]:
+        """See the contract."""
+        uid = convert.uid_of(request.name)
+        after = request.after_sequence
+        if after == 0:
+            job = self._store.job(uid)
+            after = job.last_sequence
+            yield pb.WatchJobResponse(event=convert.snapshot_to(job, self._clock()))
+        async for event in self._store.follow(uid, after):
+            message = convert.event_to(event, lambda: self._store.job(uid))
+            yield pb.WatchJobResponse(event=message)
+
+    async def CancelJob(  # noqa: N802
+        self, request: pb.CancelJobRequest, context: Context
+    ) -> pb.CancelJobResponse:
+        """See the contract."""
+        job = await self._scheduler.cancel(convert.uid_of(request.name))
+        return pb.CancelJobResponse(job=convert.job_to(job))
+
+    def _checked(self, request: pb.CreateJobRequest) -> JobSpec:
+        """Return the request's spec if a job may be made of it."""
+        if not _REQUEST_ID.fullmatch(request.request_id):
+            raise InvalidRequest(
+                "request_id must be up to 64 characters of A-Z a-z 0-9 . _ : -, "
+                f"got {request.request_id[:80]!r}",
+                field="request_id",
+            )
+        spec = convert.spec_from(request.spec)
+        spec = replace(spec, asset_name=_asset_name(spec))
+        if spec.prompt is not None:
+            _check_prompt(spec.prompt, self._limits.max_prompt_characters)
+        spec = replace(
+            spec,
+            image=self._uploaded(spec.image, "spec.image", self._limits.max_image_bytes),
+            mesh=self._uploaded(spec.mesh, "spec.mesh", self._limits.max_mesh_bytes),
+        )
+        if spec.is_generated and (problem := model_problem(self._models)):
+            raise ModelUnavailable(problem)
+        self._artifacts.check_space()
+        waiting = self._store.queued_count()
+        if waiting >= self._limits.max_queued_jobs:
+            raise QueueFull(
+                f"{waiting} jobs wait, which is the most this server allows; try again later",
+                retry_after_s=10.0,
+            )
+        return spec
+
+    def _uploaded(self, digest: Digest | None, field: str, max_bytes: int) -> Digest | None:
+        """Return the digest of an input with the size that the blob really has."""
+        if digest is None:
+            return None
+        size = self._artifacts.size(digest.sha256)
+        if size is None:
+            raise InputMissing(
+                f"{field} {digest.sha256} is not on the server; upload it with WriteBlob first",
+                field=field,
+                metadata={"sha256": digest.sha256},
+            )
+        _check_size(size, max_bytes, field)
+        return Digest(sha256=digest.sha256, size_bytes=size)
+
+
+class BlobService(pb_grpc.BlobServiceServicer):
+    """Bytes in and out. Whatever waits for the disk runs on threads."""
+
+    def __init__(self, *, artifacts: ArtifactStore, limits: Limits, drain: DrainFlag) -> None:
+        self._artifacts = artifacts
+        self._limits = limits
+        self._drain = drain
+
+    async def WriteBlob(  # noqa: N802
+        self, requests: AsyncIterator[pb.WriteBlobRequest], context: Context
+    ) -> pb.WriteBlobResponse:
+        """See the contract."""
+        self._drain.check()
+        first = await anext(requests, None)
+        if first is None:
+            raise InvalidRequest("the upload has no message", field="upload_id")
+        digest = convert.digest_from(first.digest, "digest")
+        _check_size(digest.size_bytes, self._limits.max_mesh_bytes, "digest")
+        await asyncio.to_thread(self._artifacts.check_space, digest.size_bytes)
+        with self._artifacts.upload(first.upload_id, digest) as upload:
+            await asyncio.to_thread(upload.append, first.offset, first.data)
+            async for request in requests:
+                await asyncio.to_thread(upload.append, request.offset, request.data)
+            await asyncio.to_thread(upload.finish)
+            return pb.WriteBlobResponse(
+                committed_size=upload.committed_size, complete=upload.is_complete
+            )
+
+    async def QueryBlobWrite(  # noqa: N802
+        self, request: pb.QueryBlobWriteRequest, context: Context
+    ) -> pb.QueryBlobWriteResponse:
+        """See the contract."""
+        digest = convert.digest_from(request.digest, "digest")
+        committed_size = self._artifacts.committed_size(request.upload_id, digest)
+        size = self._artifacts.size(digest.sha256)
+        return pb.QueryBlobWriteResponse(
+            committed_size=committed_size if size is None else size, complete=size is not None
+        )
+
+    async def ReadBlob(  # noqa: N802
+        self, request: pb.ReadBlobRequest, context: Context
+    ) -> AsyncIterator[pb.ReadBlobResponse]:
+        """See the contract."""
+        digest = convert.digest_from(request.digest, "digest")
+        if request.limit < 0:
+            raise InvalidRequest(f"limit must not be negative, got {request.limit}", field="limit")
+        chunks = self._artifacts.chunks(digest.sha256, request.offset, request.limit or None)
+        with closing(chunks):
+            while chunk := await asyncio.to_thread(next, chunks, None):
+                yield pb.ReadBlobResponse(offset=chunk[0], data=chunk[1])
+
+
+class CatalogService(pb_grpc.CatalogServiceServicer):
+    """What this server is and can do."""
+
+    def __init__(self, *, engine: Engine, limits: Limits, models: Path, drain: DrainFlag) -> None:
+        self._engine = engine
+        self._limits = limits
+        self._models = models
+        self._drain = drain
+
+    async def GetServerInfo(  # noqa: N802
+        self, request: pb.GetServerInfoRequest, context: Context
+    ) -> pb.GetServerInfoResponse:
+        """See the contract."""
+        limits = self._limits
+        return pb.GetServerInfoResponse(
+            version=_version("lodsmith"),
+            draining=self._drain.is_set,
+            workers=[convert.worker_to(worker) for worker in self._engine.workers()],
+            model=self._model(),
+            limits=pb.Limits(
+                max_prompt_characters=limits.max_prompt_characters,
+                max_image_bytes=limits.max_image_bytes,
+                max_image_pixels=limits.max_image_pixels,
+                max_mesh_bytes=limits.max_mesh_bytes,
+                max_queued_jobs=limits.max_queued_jobs,
+                min_free_disk_bytes=limits.min_free_disk_bytes,
+                max_chunk_bytes=CHUNK_BYTES,
+            ),
+            library_versions={name: _version(name) for name in LIBRARIES},
+        )
+
+    def _model(self) -> pb.Model:
+        problem = model_problem(self._models)
+        facts = next((w.model for w in self._engine.workers() if w.model is not None), None)
+        model = pb.Model(available=not problem, path=str(self._models), problem=problem)
+        if facts is not None:
+            model.name, model.digest, model.license = facts.name, facts.digest, facts.license
+        return model
+
+
+def model_problem(folder: Path) -> str:
+    """Return why `folder` can hold no model, "" when it may. Whether it loads shows a generator."""
+    if (folder / "pipeline.json").is_file():
+        return ""
+    what = "has no pipeline.json" if folder.is_dir() else "is no folder"
+    return (
+        f"no model: {folder} {what}; give the folder of a model with --models "
+        "(`lodsmith doctor` checks it). `lodsmith lod` works without one"
+    )
+
+
+def _unborn(spec: JobSpec, now_us: int) -> Job:
+    """Return what a job of `spec` would look like."""
+    return Job(
+        uid="",
+        spec=spec,
+        state=JobState.QUEUED,
+        details=JobDetails(),
+        last_sequence=0,
+        create_us=now_us,
+        start_us=None,
+        end_us=None,
+    )
+
+
+def _asset_name(spec: JobSpec) -> str:
+    """Return what was asked for, or else the prompt, as the name that the files will have."""
+    if len(spec.asset_name) > _MAX_NAME_CHARACTERS:
+        raise InvalidRequest(
+            f"spec.asset_name must have at most {_MAX_NAME_CHARACTERS} characters, "
+            f"got {len(spec.asset_name):,}",
+            field="spec.asset_name",
+        )
+    return asset_name(spec.asset_name or spec.prompt or "Asset")
+
+
+def _check_prompt(prompt: str, max_characters: int) -> None:
+    if not prompt.strip():
+        raise InvalidRequest(
+            'spec.prompt is empty; say what to make, for example "a wooden barrel"',
+            field="spec.prompt",
+        )
+    if len(prompt) > max_characters:
+        raise InvalidRequest(
+            f"spec.prompt must have at most {max_characters:,} characters, got {len(prompt):,}; "
+            "name the object in a sentence",
+            field="spec.prompt",
+        )
+
+
+def _check_size(size_bytes: int, max_bytes: int, field: str) -> None:
+    if size_bytes > max_bytes:
+        raise TooLarge(
+            f"{field} must have at most {max_bytes:,} bytes, got {size_bytes:,}",
+            field=field,
+            metadata={"max_bytes": str(max_bytes)},
+        )
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,142 @@
+"""A pipeline for tests: the same front door, and work that does as it is told.
+
+What it does is the first word of the prompt, of the mesh's bytes, or of the asset's name:
+
+    fail    raises InvalidInput            bug     raises what nobody foresaw
+    slow    reports progress for ever      native  blocks where it cannot be asked to stop
+    wait    does so until a file exists    slow-once  is slow at the first try only
+    die     kills its own process          die-once does so at the first try only
+    fast    reports a hundred times at once
+    warn    warns and shows a preview; anything else just works
+"""
+
+import hashlib
+import json
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import Artifact, BuildRequest, GenerateRequest, Progress, Stage, StageMeter
+from pipeline.errors import BudgetUnreachable, InvalidInput, ModelUnavailable
+
+PREVIEW = b"\x89PNG a picture"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Models:
+    """Stands for loaded weights."""
+
+    name: str = "fake"
+    digest: str = "00" * 32
+    license: str = "MIT"
+
+
+def load_models(folder: Path, device: str) -> Models:
+    """Load nothing; a folder with a file `broken` cannot be loaded, one with `deadly` kills."""
+    if (folder / "broken").exists():
+        raise ModelUnavailable(f"{folder}/ckpts/a.safetensors cannot be read; copy it again")
+    if (folder / "deadly").exists():
+        os.kill(os.getpid(), signal.SIGKILL)
+    return Models()
+
+
+def generate(request: GenerateRequest, models: Models, progress: Progress) -> bytes:
+    """Make a surface out of the request's text or picture."""
+    progress(Stage.PREPROCESS, 1.0)
+    text = request.prompt if request.prompt is not None else (request.image or b"").decode()
+    _act(text, Stage.SPARSE_STRUCTURE, progress)
+    progress(Stage.DECODE, 1.0)
+    return f"{request.seed} {text}".encode()
+
+
+def surface_from_glb(content: bytes, progress: Progress) -> bytes:
+    """Take the mesh as it is."""
+    _act(content[:100].decode("latin-1"), Stage.PREPROCESS, progress)
+    return content
+
+
+def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...]:
+    """Make the three artifacts; all bytes follow from the request."""
+    _act(request.name.lower(), Stage.BAKE, meter)
+    meter(Stage.EXPORT, 1.0)
+    glb = b"glTF" + hashlib.sha256(request.surface + repr(request.options).encode()).digest()
+    report = {
+        "recipe": request.recipe,
+        "stages": [record.stage for record in (*request.earlier, *meter.finish())],
+        "warnings": [*request.earlier_warnings, *meter.warnings],
+        "lods": [
+            {
+                "triangle_count": budget - 1,
+                "budget": budget,
+                "deviation_max_m": 0.002,
+                "deviation_mean_m": 0.001,
+                "screen_coverage": 0.5**index,
+            }
+            for index, budget in enumerate(request.options.lod.budgets, 1)
+        ],
+    }
+    name = request.name
+    return (
+        Artifact(
+            role="model", file_name=f"{name}.glb", media_type="model/gltf-binary", content=glb
+        ),
+        Artifact(
+            role="report",
+            file_name=f"{name}.report.json",
+            media_type="application/json",
+            content=json.dumps(report).encode(),
+        ),
+        Artifact(
+            role="preview",
+            file_name=f"{name}.preview.png",
+            media_type="image/png",
+            content=PREVIEW,
+        ),
+    )
+
+
+def _act(text: str, stage: Stage, progress: Progress) -> None:
+    progress(stage, 0.0)
+    words = text.split()
+    match words[0] if words else "":
+        case "fail":
+            raise InvalidInput(f"{text!r} cannot be made; ask for something else")
+        case "unreachable":
+            raise BudgetUnreachable("LOD3 cannot have 1 triangle; ask for 12", smallest_count=12)
+        case "bug":
+            raise ZeroDivisionError("a secret path: /srv/models")
+        case "memory":
+            raise MemoryError
+        case "slow":
+            while True:
+                progress(stage, 0.5)
+                time.sleep(0.01)
+        case "native":
+            progress(stage, 0.5)
+            threading.Event().wait(60)
+        case "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "die-once":
+            marker = Path(words[1])
+            if not marker.exists():
+                marker.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+        case "slow-once":
+            marker = Path(words[1])
+            if not marker.exists():
+                marker.write_text(str(os.getpid()))
+                _act("slow", stage, progress)
+        case "wait":
+            while not Path(words[1]).exists():
+                progress(stage, 0.5)
+                time.sleep(0.01)
+        case "fast":
+            for step in range(100):
+                progress(stage, step / 100)
+        case "warn":
+            progress.preview(stage, PREVIEW)
+            progress.warn(stage, "the back of it is invented")
+    progress(stage, 1.0)

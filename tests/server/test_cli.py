@@ -1,0 +1,237 @@
+"""The `lodsmith` command: its exit codes, its output, and what it leaves behind."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from server.cli import commands
+from server.cli.commands import app
+from server.config import ServerConfig
+from server.pb import lodsmith_pb2 as pb
+from tests.server.conftest import Peer
+
+RUN = [sys.executable, "-c", "from server.cli import main; main()"]
+
+
+def lodsmith(*arguments: str | Path):  # type: ignore[no-untyped-def]  # click's own result type
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def environment(config: ServerConfig) -> dict[str, str]:
+    return os.environ | {
+        "LODSMITH_MODELS": str(config.models),
+        "LODSMITH_PIPELINE": config.pipeline,
+        "LODSMITH_DEVICE": "cpu",
+        "LODSMITH_MIN_FREE_DISK_BYTES": "0",
+        "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path),
+    }
+
+
+def test_generate_leaves_the_three_files(server: Peer, tmp_path: Path) -> None:
+    result = lodsmith("generate", "a wooden barrel", "-o", tmp_path, "--server", server.address)
+    assert result.exit_code == 0
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [
+        "AWoodenBarrel.glb",
+        "AWoodenBarrel.preview.png",
+        "AWoodenBarrel.report.json",
+    ]
+    assert "LOD3" in result.stdout
+    assert "succeeded" not in result.stderr
+    assert "sparse structure" in result.stderr  # progress, as lines, away from stdout
+
+
+def test_options_reach_the_job(server: Peer, tmp_path: Path) -> None:
+    result = lodsmith(
+        "generate", "a chair", "-o", tmp_path, "--server", server.address, "--name", "My seat",
+        "--seed", "5", "--lods", "900,30", "--texture-size", "512", "--profile", "unreal",
+        "--collision", "hull", "--height", "1.5", "--remesh", "watertight", "--ambient-occlusion",
+        "--quiet",
+    )  # fmt: skip
+    assert (result.exit_code, result.output) == (0, "")
+    spec = server.jobs.ListJobs(pb.ListJobsRequest(page_size=1)).jobs[0].spec
+    assert (spec.asset_name, spec.seed) == ("MySeat", 5)
+    assert list(spec.options.lod.budgets) == [900, 30]
+    assert spec.options.unwrap.texture_size == 512
+    assert spec.options.export.profile == pb.EXPORT_PROFILE_UNREAL
+    assert spec.options.collision.mode == pb.COLLISION_MODE_HULL
+    assert spec.options.place.height_m == 1.5
+    assert spec.options.remesh.mode == pb.REMESH_MODE_WATERTIGHT
+    assert spec.options.bake.ambient_occlusion
+
+
+def test_json_prints_one_object_per_event(server: Peer, tmp_path: Path) -> None:
+    mesh = tmp_path / "crate.glb"
+    mesh.write_bytes(b"a crate")
+    result = lodsmith("lod", mesh, "-o", tmp_path / "out", "--server", server.address, "--json")
+    assert result.exit_code == 0
+    *events, files = [json.loads(line) for line in result.stdout.splitlines()]
+    assert "snapshot" in events[0]
+    assert events[-1]["finished"]["state"] == "JOB_STATE_SUCCEEDED"
+    assert [Path(file).name for file in files["files"]][0] == "Crate.glb"
+
+
+@pytest.fixture
+def broken_glb(tmp_path: Path) -> Path:
+    path = tmp_path / "broken.glb"
+    path.write_bytes(b"fail because it is cut short")
+    return path
+
+
+BAD = {
+    "empty prompt": (["generate", ""], 2, "spec.prompt is empty"),
+    "long prompt": (["generate", "x" * 10_000], 2, "at most 1,000 characters, got 10,000"),
+    "prompt and picture": (["generate", "a chair", "--image", __file__], 2, "not both"),
+    "no such picture": (["generate", "--image", "no.png"], 2, "no.png"),
+    "no such mesh": (["lod", "no.glb"], 2, "no.glb"),
+    "folder as mesh": (["lod", "."], 2, "is a directory"),
+    "unknown profile": (["generate", "a", "--profile", "godot"], 2, "godot"),
+    "rising budgets": (["generate", "a", "--lods", "10,20"], 2, "fall from LOD to LOD"),
+    "budgets that are no numbers": (["generate", "a", "--lods", "many"], 2, "whole numbers"),
+    "budget out of any range": (["generate", "a", "--lods", "99999999999"], 2, "out of any range"),
+    "texture size": (["generate", "a", "--texture-size", "1000"], 2, "power of two"),
+    "negative seed": (["generate", "a", "--seed", "-1"], 2, "--seed"),
+    "seed too large": (["generate", "a", "--seed", str(2**63)], 2, "2^63"),
+    "height": (["generate", "a", "--height", "-1"], 2, "height_m must be"),
+    "remote host": (["serve", "--host", "0.0.0.0"], 2, "--insecure-allow-remote"),
+    "unknown option": (["generate", "a", "--colour", "red"], 2, "--colour"),
+    "models of another server": (["generate", "a", "--models", "."], 2, "--models"),
+    "job that fails on bad input": (["generate", "fail"], 2, "sparse structure failed"),
+    "job that fails": (["generate", "bug"], 1, "[INTERNAL]"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_clear_error(server: Peer, tmp_path: Path, case: str) -> None:
+    arguments, code, message = BAD[case]
+    out = tmp_path / "out"
+    if arguments[0] != "serve":
+        arguments = [*arguments, "-o", str(out), "--server", server.address]
+    result = lodsmith(*arguments)
+    assert result.exit_code == code, result.output
+    assert message in " ".join(result.stderr.replace("│", " ").split())
+    assert "Traceback" not in result.output
+    assert not out.exists()
+
+
+def test_a_broken_mesh_names_the_stage(server: Peer, broken_glb: Path, tmp_path: Path) -> None:
+    result = lodsmith("lod", broken_glb, "-o", tmp_path / "out", "--server", server.address)
+    assert result.exit_code == 2
+    assert "preprocess failed" in result.stderr
+    assert "[INVALID_INPUT]" in result.stderr
+
+
+def test_a_large_file_is_refused_before_it_is_read(server: Peer, tmp_path: Path) -> None:
+    huge = tmp_path / "huge.glb"
+    with huge.open("wb") as file:
+        file.truncate(5 << 30)  # a hole: takes no disk, and would take seconds to hash
+    result = lodsmith("lod", huge, "--server", server.address)
+    assert result.exit_code == 2
+    assert "5,368,709,120 bytes; the server takes at most 1,073,741,824" in result.stderr
+
+
+def test_an_absent_server_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "SERVER_PATIENCE_S", 0.1)
+    arguments = ["generate", "a chair", "-o", str(tmp_path), "--server", "127.0.0.1:1"]
+    result = lodsmith(*arguments)
+    assert result.exit_code == 1
+    assert "there is no server at 127.0.0.1:1" in result.stderr
+
+
+def test_an_out_folder_that_cannot_be_made_is_an_error(server: Peer, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = lodsmith(
+        "generate", "a chair", "-o", tmp_path / "file" / "out", "--server", server.address
+    )
+    assert result.exit_code == 1
+    assert "choose another folder with --out" in result.stderr
+
+
+def test_a_command_brings_its_own_server(config: ServerConfig, tmp_path: Path) -> None:
+    mesh = tmp_path / "crate.glb"
+    mesh.write_bytes(b"a crate")
+    result = subprocess.run(
+        [*RUN, "lod", str(mesh), "-o", str(tmp_path / "out")],
+        env=environment(config) | {"TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (result.returncode, result.stderr.count("Traceback")) == (0, 0), result.stderr
+    assert (tmp_path / "out" / "Crate.glb").exists()
+    assert not list(tmp_path.glob("lodsmith-*"))  # its folder went with it
+
+
+def test_ctrl_c_cancels_the_job_and_exits_130(server: Peer, tmp_path: Path) -> None:
+    command = subprocess.Popen(
+        [*RUN, "generate", "slow chair", "-o", str(tmp_path / "out"), "--json"]
+        + ["--server", server.address],
+        env=environment(server.config),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert command.stdout is not None
+    for line in command.stdout:
+        if "SPARSE_STRUCTURE" in line:
+            break
+    name = server.jobs.ListJobs(pb.ListJobsRequest(page_size=1)).jobs[0].name
+    command.send_signal(signal.SIGINT)
+    _, errors = command.communicate(timeout=20)
+    assert command.returncode == 130
+    assert "Traceback" not in errors
+    job = server.jobs.GetJob(pb.GetJobRequest(name=name)).job
+    assert job.state == pb.JOB_STATE_CANCELLED
+    assert not (tmp_path / "out").exists()
+
+
+def test_doctor_finds_everything_or_says_what_is_missing(
+    config: ServerConfig, server: Peer, tmp_path: Path
+) -> None:
+    result = lodsmith("doctor", "--server", server.address, "--json")
+    document = json.loads(result.stdout)
+    missing = [p for p in document["problems"] if "is not installed" not in p]
+    assert missing == []
+    assert document["model"]["digest"] == "00" * 32
+    broken = subprocess.run(
+        [*RUN, "doctor", "--models", str(tmp_path / "nowhere")],
+        env=environment(config),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert broken.returncode == 1
+    assert f"missing      no model: {tmp_path / 'nowhere'} is no folder" in broken.stdout
+    assert "limits" in broken.stdout
+
+
+def test_help_is_instant(config: ServerConfig) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    program = (
+        "import sys; sys.argv = ['lodsmith', '--help']\n"
+        "from server.cli import main\n"
+        "try: main()\n"
+        "finally: print(sorted({'grpc', 'numpy', 'torch', 'rich', 'asyncio'} & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment(config),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert result.stdout.splitlines()[-1] == "[]"
+    for command in ("serve", "generate", "lod", "doctor"):
+        assert command in result.stdout
+    # CPU time: the machine may be busy with something else.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.3

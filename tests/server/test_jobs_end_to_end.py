@@ -1,0 +1,236 @@
+"""Jobs through a real server, real worker processes and a real channel."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from itertools import pairwise
+from pathlib import Path
+
+import grpc
+import pytest
+
+from server.pb import lodsmith_pb2 as pb
+from tests.server.conftest import Peer
+from tests.server.fake_pipeline import PREVIEW
+
+StartServer = Callable[..., AbstractContextManager[Peer]]
+
+
+def test_a_prompt_becomes_three_artifacts(server: Peer, tmp_path: Path) -> None:
+    job = server.finished(server.create("a wooden barrel", seed=7))
+    assert job.state == pb.JOB_STATE_SUCCEEDED
+    assert job.fraction == 1.0
+    paths = server.client.download(job.result.artifacts, tmp_path)
+    assert [path.name for path in paths] == [
+        "AWoodenBarrel.glb",
+        "AWoodenBarrel.report.json",
+        "AWoodenBarrel.preview.png",
+    ]
+    report = json.loads(paths[1].read_bytes())
+    assert report["recipe"]["prompt"] == "a wooden barrel"
+    assert report["recipe"]["seed"] == 7
+    assert report["recipe"]["model"]["digest"] == "00" * 32
+    assert "decode" in report["stages"]  # the generator's records reach the mesh worker's report
+    assert [lod.budget for lod in job.result.lods] == [20_000, 10_000, 4_000, 1_000]
+    assert paths[2].read_bytes() == PREVIEW
+
+
+def test_the_same_spec_gives_the_same_bytes(server: Peer) -> None:
+    first, second, other = (
+        server.finished(server.create("a table", seed=seed)).result.artifacts[0].digest.sha256
+        for seed in (1, 1, 2)
+    )
+    assert first == second
+    assert first != other
+
+
+def test_a_mesh_skips_the_generator(server: Peer, tmp_path: Path) -> None:
+    path = tmp_path / "crate.glb"
+    path.write_bytes(b"glTF of a crate")
+    digest = server.client.upload(path, lambda fraction: None)
+    job = server.finished(server.client.create(pb.JobSpec(mesh=digest, asset_name="crate")))
+    assert job.state == pb.JOB_STATE_SUCCEEDED
+    stages = {status.stage for status in job.stages}
+    assert pb.STAGE_KIND_PREPROCESS in stages
+    assert pb.STAGE_KIND_SPARSE_STRUCTURE not in stages
+
+
+def test_a_picture_reaches_the_generator(server: Peer, tmp_path: Path) -> None:
+    path = tmp_path / "barrel.png"
+    path.write_bytes(b"fail because this is no picture")
+    digest = server.client.upload(path, lambda fraction: None)
+    job = server.finished(server.client.create(pb.JobSpec(image=digest)))
+    assert job.state == pb.JOB_STATE_FAILED
+    assert job.error.reason == pb.ERROR_REASON_INVALID_INPUT
+
+
+def test_events_are_numbered_without_gaps_and_fractions_never_fall(server: Peer) -> None:
+    events = server.events(server.create("fast thing"))
+    assert events[0].WhichOneof("kind") == "snapshot"
+    assert events[-1].WhichOneof("kind") == "finished"
+    for before, after in pairwise(event.sequence for event in events):
+        assert after == before + 1
+    fractions = [e.progress.job_fraction for e in events if e.WhichOneof("kind") == "progress"]
+    assert fractions == sorted(fractions)
+
+
+def test_progress_is_throttled_but_ends_of_stages_are_not_lost(server: Peer) -> None:
+    events = server.events(server.create("fast thing"))  # reports 102 times at once
+    fractions = [
+        event.progress.fraction
+        for event in events
+        if event.WhichOneof("kind") == "progress"
+        and event.progress.stage == pb.STAGE_KIND_SPARSE_STRUCTURE
+    ]
+    assert len(fractions) < 20
+    assert fractions[0] == 0.0
+    assert fractions[-1] == 1.0
+
+
+def test_previews_and_warnings_reach_watchers_and_late_watchers(server: Peer) -> None:
+    job = server.create("warn me")
+    events = server.events(job)
+    seen = {event.WhichOneof("kind") for event in events}
+    previews = [event.preview for event in events if event.WhichOneof("kind") == "preview"]
+    late = server.events(job)[0].snapshot
+    assert [warning.message for warning in late.warnings] == ["the back of it is invented"]
+    assert "warning" in seen or events[0].snapshot.warnings
+    pictures = [status.preview for status in late.stages if status.HasField("preview")]
+    assert pictures
+    assert not previews or previews[0].image == pictures[0]
+    chunks = server.blobs.ReadBlob(pb.ReadBlobRequest(digest=pictures[0]))
+    assert b"".join(chunk.data for chunk in chunks) == PREVIEW
+
+
+def test_a_watch_resumes_after_any_event(server: Peer) -> None:
+    job = server.create("warn me")
+    server.finished(job)
+    last = server.jobs.GetJob(pb.GetJobRequest(name=job.name)).job
+    whole = server.events(job, after=1)
+    assert [event.sequence for event in whole] == list(range(2, last.last_sequence + 1))
+    for event in whole[:-1]:
+        rest = server.events(job, after=event.sequence)
+        assert rest == whole[whole.index(event) + 1 :]
+
+
+def test_a_watch_that_is_left_does_not_cancel_its_job(server: Peer) -> None:
+    job = server.create("slow chair")
+    server.until(job, pb.STAGE_KIND_SPARSE_STRUCTURE)  # leaves the stream
+    assert server.jobs.GetJob(pb.GetJobRequest(name=job.name)).job.state == pb.JOB_STATE_RUNNING
+    server.client.cancel(job.name)
+    assert server.finished(job).state == pb.JOB_STATE_CANCELLED
+
+
+def test_a_watch_of_an_ended_job_ends_alike_wherever_it_starts(server: Peer) -> None:
+    job = server.finished(server.create("a shelf"))
+    kinds = [event.WhichOneof("kind") for event in server.events(job)]
+    assert kinds == ["snapshot", "finished"]
+    at_the_end = server.events(job, after=job.last_sequence)
+    assert [event.WhichOneof("kind") for event in at_the_end] == ["finished"]
+
+
+def test_a_repeated_request_id_makes_no_second_job(server: Peer) -> None:
+    request = pb.CreateJobRequest(request_id="order-1", spec=pb.JobSpec(prompt="a lamp"))
+    first = server.jobs.CreateJob(request)
+    again = server.jobs.CreateJob(request)
+    assert again.job.name == first.job.name
+    assert (first.deduplicated, again.deduplicated) == (False, True)
+    request.spec.seed = 3
+    with pytest.raises(grpc.RpcError) as refused:
+        server.jobs.CreateJob(request)
+    assert refused.value.code() is grpc.StatusCode.ALREADY_EXISTS
+
+
+def test_validate_only_makes_no_job(server: Peer) -> None:
+    request = pb.CreateJobRequest(spec=pb.JobSpec(prompt="a vase"), validate_only=True)
+    before = [job.name for job in server.jobs.ListJobs(pb.ListJobsRequest()).jobs]
+    answer = server.jobs.CreateJob(request)
+    assert answer.job.name == ""
+    assert answer.job.spec.asset_name == "AVase"
+    assert list(answer.job.spec.options.lod.budgets) == [20_000, 10_000, 4_000, 1_000]
+    assert [job.name for job in server.jobs.ListJobs(pb.ListJobsRequest()).jobs] == before
+
+
+def test_jobs_are_listed_newest_first_page_by_page(server: Peer) -> None:
+    names = [server.finished(server.create(f"thing {n}")).name for n in range(3)]
+    first = server.jobs.ListJobs(pb.ListJobsRequest(page_size=2))
+    second = server.jobs.ListJobs(
+        pb.ListJobsRequest(page_size=2, page_token=first.next_page_token)
+    )
+    assert [job.name for job in (*first.jobs, *second.jobs)][:3] == names[::-1]
+    done = server.jobs.ListJobs(pb.ListJobsRequest(states=[pb.JOB_STATE_FAILED])).jobs
+    assert all(job.state == pb.JOB_STATE_FAILED for job in done)
+
+
+def test_a_stage_s_error_fails_the_job_and_not_the_call(server: Peer) -> None:
+    job = server.finished(server.create("fail please"))
+    assert job.state == pb.JOB_STATE_FAILED
+    assert job.error.reason == pb.ERROR_REASON_INVALID_INPUT
+    assert job.error.stage == pb.STAGE_KIND_SPARSE_STRUCTURE
+    assert "ask for something else" in job.error.message
+    assert not job.error.retryable
+
+
+def test_an_error_s_variables_reach_the_client(server: Peer) -> None:
+    job = server.finished(server.create("unreachable budget"))
+    assert job.error.reason == pb.ERROR_REASON_BUDGET_UNREACHABLE
+    assert job.error.metadata["smallest_count"] == "12"
+
+
+def test_a_defect_shows_an_incident_and_no_secret(server: Peer) -> None:
+    job = server.finished(server.create("bug please"))
+    assert job.error.reason == pb.ERROR_REASON_INTERNAL
+    assert job.error.metadata["incident"] in job.error.message
+    assert "secret" not in job.error.message
+
+
+def test_too_little_memory_fails_with_its_reason(server: Peer) -> None:
+    job = server.finished(server.create("memory please"))
+    assert job.error.reason == pb.ERROR_REASON_OUT_OF_MEMORY
+
+
+def test_a_queued_job_is_cancelled_at_once(server: Peer) -> None:
+    running, queued = server.create("slow chair"), server.create("a chair")
+    server.until(running, pb.STAGE_KIND_SPARSE_STRUCTURE)
+    answer = server.client.cancel(queued.name)
+    assert answer.state == pb.JOB_STATE_CANCELLED
+    assert server.client.cancel(running.name).state == pb.JOB_STATE_CANCELLING
+    assert server.finished(running).state == pb.JOB_STATE_CANCELLED
+    assert server.client.cancel(running.name).state == pb.JOB_STATE_CANCELLED  # harmless
+
+
+def test_a_cancelled_task_frees_its_worker_within_a_second(server: Peer) -> None:
+    for work in ("slow", "native"):  # the second cannot be asked to stop
+        job = server.create_mesh(f"{work} mesh")
+        server.until(job, pb.STAGE_KIND_PREPROCESS)
+        start_s = time.monotonic()
+        server.client.cancel(job.name)
+        assert server.finished(job).state == pb.JOB_STATE_CANCELLED
+        following = server.create_mesh(f"a mesh after {work}")
+        assert server.finished(following).state == pb.JOB_STATE_SUCCEEDED
+        assert time.monotonic() - start_s < 1.0
+
+
+def test_a_deaf_generator_is_killed_after_its_grace_time(server: Peer) -> None:
+    job = server.create("native chair")
+    server.until(job, pb.STAGE_KIND_SPARSE_STRUCTURE)
+    server.client.cancel(job.name)
+    assert server.finished(job).state == pb.JOB_STATE_CANCELLED
+    assert server.finished(server.create("a chair")).state == pb.JOB_STATE_SUCCEEDED
+
+
+def test_a_lost_worker_s_task_is_repeated_once(server: Peer, tmp_path: Path) -> None:
+    job = server.finished(server.create_mesh(f"die-once {tmp_path / 'marker'}"))
+    assert job.state == pb.JOB_STATE_SUCCEEDED
+    assert "repeated" in job.warnings[0].message
+
+
+def test_a_task_that_kills_two_workers_fails_its_job(server: Peer) -> None:
+    job = server.finished(server.create_mesh("die"))
+    assert job.state == pb.JOB_STATE_FAILED
+    assert job.error.reason == pb.ERROR_REASON_WORKER_LOST
+    assert job.error.retryable
+    assert server.finished(server.create_mesh("a mesh")).state == pb.JOB_STATE_SUCCEEDED

@@ -1,0 +1,330 @@
+"""What the journal promises, without processes: states, numbering, repeats, recovery."""
+
+import asyncio
+import itertools
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline import Stage
+from server.engine import TaskKind, TaskOutcome, Warned, WorkerKind
+from server.jobs import (
+    NEXT_STATES,
+    Job,
+    JobError,
+    JobEvent,
+    JobSpec,
+    JobState,
+    StageProgressed,
+    StateChanged,
+)
+from server.journal import JobStore, new_uid
+from server.refusals import Draining, JobNotFound, LogEpochChanged, RequestIdReused
+
+SPEC = JobSpec(asset_name="Chair", prompt="a chair")
+ERROR = JobError(reason="EMPTY_RESULT", message="nothing", stage=Stage.DECODE)
+
+
+def progress(fraction: float, job_fraction: float = 0.0) -> StageProgressed:
+    return StageProgressed(
+        stage=Stage.SLAT, fraction=fraction, job_fraction=job_fraction, remaining_s=None
+    )
+
+
+@asynccontextmanager
+async def opened(path: Path) -> AsyncIterator[JobStore]:
+    ticks = itertools.count(1_000_000)
+    store = JobStore(path / "journal.sqlite3", clock=lambda: next(ticks))
+    await store.open()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def run(path: Path, act: Callable[[JobStore], Coroutine[None, None, None]]) -> None:
+    async def whole() -> None:
+        async with opened(path) as store:
+            await act(store)
+
+    asyncio.run(whole())
+
+
+def log(store: JobStore, uid: str) -> list[JobEvent]:
+    """Read a job's whole log and check what must always hold of it."""
+    events = store.events(uid, 0)
+    job = store.job(uid)
+    assert [event.sequence for event in events] == list(range(1, job.last_sequence + 1))
+    assert all(not event.is_last for event in events[:-1])
+    assert events[-1].is_last == job.state.is_final
+    fractions = [
+        event.happening.job_fraction
+        for event in events
+        if isinstance(event.happening, StageProgressed)
+    ]
+    assert fractions == sorted(fractions)
+    return events
+
+
+async def start(store: JobStore, worker: WorkerKind = WorkerKind.GENERATOR) -> Job:
+    ready = store.next_ready(worker)
+    assert ready is not None
+    job = await store.start_task(ready, key="key")
+    assert job is not None
+    return job
+
+
+def test_states_follow_the_contract() -> None:
+    assert {state for state in JobState if state.is_final} == {
+        JobState.SUCCEEDED,
+        JobState.FAILED,
+        JobState.CANCELLED,
+    }
+    assert set(NEXT_STATES) == set(JobState)
+
+
+def test_a_job_runs_its_tasks_in_order_and_succeeds(tmp_path: Path) -> None:
+    async def act(store: JobStore) -> None:
+        job, _ = await store.create(request_id="", spec=SPEC)
+        assert store.next_ready(WorkerKind.MESH) is None
+        generate = store.next_ready(WorkerKind.GENERATOR)
+        assert generate is not None
+        assert (generate.kind, generate.attempt) == (TaskKind.GENERATE, 1)
+        await store.start_task(generate, key="k1")
+        assert store.next_ready(WorkerKind.GENERATOR) is None
+        outcome = TaskOutcome(warnings=("no back",))
+        await store.finish_task(generate, outcome)
+        build = store.next_ready(WorkerKind.MESH)
+        assert build is not None
+        assert (build.kind, build.outcomes) == (TaskKind.BUILD, (outcome,))
+        await store.start_task(build, key="k2")
+        ended = await store.finish_task(build, TaskOutcome())
+        assert ended.state is JobState.SUCCEEDED
+        assert ended.details.fraction == 1.0
+        assert ended.details.result is not None
+        log(store, job.uid)
+
+    run(tmp_path, act)
+
+
+def test_task_keys_are_written_down(tmp_path: Path) -> None:
+    async def act(store: JobStore) -> None:
+        await store.create(request_id="", spec=SPEC)
+        await start(store)
+
+    run(tmp_path, act)
+    database = sqlite3.connect(tmp_path / "journal.sqlite3")
+    keys = database.execute("SELECT key FROM tasks ORDER BY position").fetchall()
+    assert keys == [("key",), (None,)]
+
+
+def test_the_same_request_id_is_the_same_job(tmp_path: Path) -> None:
+    async def act(store: JobStore) -> None:
+        many = await asyncio.gather(*(store.create(request_id="one", spec=SPEC) for _ in range(20)))
+        assert len({job.uid for job, _ in many}) == 1
+        assert sum(not is_known for _, is_known in many) == 1
+        other = JobSpec(asset_name="Table", prompt="a table")
+        with pytest.raises(RequestIdReused, match="'one'"):
+            await store.create(request_id="one", spec=other)
+        # The refused one took nothing with it.
+        assert len(store.jobs(before="", limit=9, states=())) == 1
+
+    run(tmp_path, act)
+
+
+def test_what_was_running_is_queued_again_and_loses_nothing(tmp_path: Path) -> None:
+    uids: list[str] = []
+
+    async def first(store: JobStore) -> None:
+        running, _ = await store.create(request_id="", spec=SPEC)
+        await start(store)
+        store.post(running.uid, progress(0.5, 0.25))
+        stopping, _ = await store.create(request_id="", spec=SPEC)
+        await start(store)
+        await store.cancel(stopping.uid)
+        waiting, _ = await store.create(request_id="", spec=SPEC)
+        uids.extend(job.uid for job in (running, stopping, waiting))
+
+    async def second(store: JobStore) -> None:
+        running, stopping, waiting = (store.job(uid) for uid in uids)
+        assert running.state is JobState.QUEUED
+        assert running.details.fraction == 0.25
+        assert stopping.state is JobState.CANCELLED
+        assert waiting.state is JobState.QUEUED
+        for uid in uids:
+            log(store, uid)
+        again = store.next_ready(WorkerKind.GENERATOR)
+        assert again is not None
+        assert (again.job.uid, again.attempt, again.lost_count) == (running.uid, 2, 0)
+
+    run(tmp_path, first)
+    run(tmp_path, second)
+
+
+def test_cancel_wins_over_whatever_comes_later(tmp_path: Path) -> None:
+    async def act(store: JobStore) -> None:
+        for end in ("finish", "fail", "retry", "requeue"):
+            job, _ = await store.create(request_id="", spec=SPEC)
+            ready = store.next_ready(WorkerKind.GENERATOR)
+            assert ready is not None
+            await store.start_task(ready, key="")
+            assert (await store.cancel(job.uid)).state is JobState.CANCELLING
+            ends: dict[str, Callable[[], Awaitable[Job]]] = {
+                "finish": lambda: store.finish_task(ready, TaskOutcome()),
+                "fail": lambda: store.fail(job.uid, ERROR),
+                "retry": lambda: store.retry_task(ready, Warned(stage=Stage.SLAT, message="lost")),
+                "requeue": lambda: store.requeue(job.uid),
+            }
+            assert (await ends[end]()).state is JobState.CANCELLED
+            assert (await store.fail(job.uid, ERROR)).state is JobState.CANCELLED
+            store.post(job.uid, progress(1.0))
+            await store.cancel(job.uid)
+            log(store, job.uid)
+            assert store.next_ready(WorkerKind.GENERATOR) is None
+            assert store.next_ready(WorkerKind.MESH) is None
+
+    run(tmp_path, act)
+
+
+def test_a_task_of_a_cancelled_job_does_not_start(tmp_path: Path) -> None:
+    async def act(store: JobStore) -> None:
+        job, _ = await store.create(request_id="", spec=SPEC)
+        ready = store.next_ready(WorkerKind.GENERATOR)
+        assert ready is not None
+        await store.cancel(job.uid)
+        assert await store.start_task(ready, key="") is None
+
+    run(tmp_path, act)
+
+
+def test_shown_progress_never_falls(tmp_path: Path) -> None:
+    async def act(store: JobStore) -> None:
+        job, _ = await store.create(request_id="", spec=SPEC)
+        await start(store)
+        for estimate in (0.2, 0.5, 0.3, 0.6):
+            store.post(job.uid, progress(0.1, estimate))
+        await store.fail(job.uid, ERROR)
+        shown = [
+            event.happening.job_fraction
+            for event in log(store, job.uid)
+            if isinstance(event.happening, StageProgressed)
+        ]
+        assert shown[-4:] == [0.2, 0.5, 0.5, 0.6]
+
+    run(tmp_path, act)
+
+
+def test_followers_see_every_event_once_while_it_is_written(tmp_path: Path) -> None:
+    async def act(store: JobStore) -> None:
+        job, _ = await store.create(request_id="", spec=SPEC)
+
+        async def follow(after: int) -> list[int]:
+            return [event.sequence async for event in store.follow(job.uid, after)]
+
+        followers = [asyncio.create_task(follow(after)) for after in (0, 0, 1)]
+        await start(store)
+        for step in range(1_500):  # more than one read takes
+            store.post(job.uid, progress(step / 1_500))
+            if step % 100 == 0:
+                await asyncio.sleep(0)  # lets followers run in between
+        ended = await store.fail(job.uid, ERROR)
+        first, second, third = await asyncio.gather(*followers)
+        assert first == second == list(range(1, ended.last_sequence + 1))
+        assert third == first[1:]
+
+    run(tmp_path, act)
+
+
+def test_followers_are_told_when_the_server_ends_or_the_cursor_is_foreign(tmp_path: Path) -> None:
+    async def act(store: JobStore) -> None:
+        job, _ = await store.create(request_id="", spec=SPEC)
+        with pytest.raises(LogEpochChanged):
+            await anext(store.follow(job.uid, 99))
+        with pytest.raises(JobNotFound):
+            await anext(store.follow("nobody", 0))
+        waiting = asyncio.ensure_future(anext(store.follow(job.uid, job.last_sequence)))
+        await asyncio.sleep(0)
+        store.end_watches()
+        with pytest.raises(Draining):
+            await waiting
+
+    run(tmp_path, act)
+
+
+def test_a_journal_of_a_newer_server_is_not_touched(tmp_path: Path) -> None:
+    database = sqlite3.connect(tmp_path / "journal.sqlite3")
+    database.execute("PRAGMA user_version = 99")
+    database.close()
+    with pytest.raises(Exception, match="another version"):
+        run(tmp_path, lambda store: asyncio.sleep(0))
+
+
+def test_uids_sort_by_time_and_never_meet() -> None:
+    uids = [new_uid(1_700_000_000_000_000 + 1000 * n) for n in range(100)]
+    assert uids == sorted(uids)
+    assert len({new_uid(5) for _ in range(1000)}) == 1000
+    assert all(len(uid) == 32 for uid in uids)
+
+
+ACTIONS = ("create", "start", "post", "finish", "fail", "retry", "requeue", "cancel", "reopen")
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(actions=st.lists(st.sampled_from(ACTIONS), max_size=25), data=st.data())
+def test_no_order_of_actions_breaks_a_log(
+    tmp_path_factory: pytest.TempPathFactory, actions: list[str], data: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("journal")
+    started: dict[str, object] = {}
+    finals: dict[str, tuple[JobState, int]] = {}
+
+    async def act(store: JobStore, action: str) -> None:
+        jobs = store.jobs(before="", limit=100, states=())
+        if action == "create":
+            await store.create(request_id="", spec=SPEC)
+        elif action == "start":
+            for kind in WorkerKind:
+                if ready := store.next_ready(kind):
+                    await store.start_task(ready, key="")
+                    started[ready.job.uid] = ready
+        elif jobs:
+            job = data.draw(st.sampled_from(jobs))
+            ready = started.get(job.uid)
+            if action == "post":
+                store.post(job.uid, progress(0.5, 0.5))
+            elif action == "fail":
+                await store.fail(job.uid, ERROR)
+            elif action == "requeue":
+                await store.requeue(job.uid)
+            elif action == "cancel":
+                await store.cancel(job.uid)
+            elif action == "finish" and ready is not None:
+                await store.finish_task(ready, TaskOutcome())  # type: ignore[arg-type]
+                del started[job.uid]
+            elif action == "retry" and ready is not None:
+                warning = Warned(stage=Stage.SLAT, message="lost")
+                await store.retry_task(ready, warning)  # type: ignore[arg-type]
+
+    async def whole() -> None:
+        remaining = list(actions)
+        while True:
+            async with opened(path) as store:
+                while remaining and (action := remaining.pop(0)) != "reopen":
+                    await act(store, action)
+                for job in store.jobs(before="", limit=100, states=()):
+                    log(store, job.uid)
+                    if job.uid in finals:  # an end stays as it is
+                        assert finals[job.uid] == (job.state, job.last_sequence)
+                    if job.state.is_final:
+                        finals[job.uid] = (job.state, job.last_sequence)
+            if not remaining:
+                return
+
+    asyncio.run(whole())
