@@ -36,7 +36,7 @@ SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.server.max_pending_requests_hard_limit", 20_000),
     ("grpc.server_handshake_timeout_ms", 10_000),  # sockets that connect and say nothing
     ("grpc.max_allowed_incoming_connections", 4_000),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 20_000),  # editors behind NAT
+    ("grpc.http2.min_ping_interval_without_data_ms", 20_000),  # editors behind NAT
     ("grpc.keepalive_time_ms", 60_000),  # peers that are gone without a word
     ("grpc.keepalive_timeout_ms", 20_000),
 )

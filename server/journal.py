@@ -188,7 +188,17 @@ class _Journal:
             job = self.record(job, StateChanged(state=JobState.RUNNING), _queued(1.0, job))
         return job
 
+    def is_current(self, ready: ReadyTask) -> bool:
+        """Whether a report about this attempt is to be believed."""
+        row = self.database.execute(
+            "SELECT state, attempt FROM tasks WHERE job_uid = ? AND position = ?",
+            (ready.job.uid, ready.position),
+        ).fetchone()
+        return bool(row == ("running", ready.attempt))
+
     def finish_task(self, ready: ReadyTask, outcome: TaskOutcome) -> Job:
+        if not self.is_current(ready):
+            return self.job(ready.job.uid)
         self.database.execute(
             "UPDATE tasks SET state = 'done', outcome = ? WHERE job_uid = ? AND position = ?",
             (dumps(outcome), ready.job.uid, ready.position),
@@ -216,7 +226,7 @@ class _Journal:
 
     def retry_task(self, ready: ReadyTask, warning: Warned) -> Job:
         job = self.job(ready.job.uid)
-        if job.state.is_final:
+        if job.state.is_final or not self.is_current(ready):
             return job
         if job.state is JobState.CANCELLING:
             return self.record(job, StateChanged(state=JobState.CANCELLED))
@@ -454,7 +464,10 @@ class JobStore:
         return await self._write(ready.job.uid, lambda journal: journal.start_task(ready, key))
 
     async def finish_task(self, ready: ReadyTask, outcome: TaskOutcome) -> Job:
-        """Mark a task as done: the next one becomes ready, or the job succeeds."""
+        """Mark a task as done: the next one becomes ready, or the job succeeds.
+
+        The report of an attempt that is not the latest changes nothing.
+        """
         return await self._write(ready.job.uid, lambda journal: journal.finish_task(ready, outcome))
 
     async def retry_task(self, ready: ReadyTask, warning: Warned) -> Job:
@@ -576,5 +589,5 @@ def _log_failed_post(done: "asyncio.Future[object]") -> None:
 
 
 def new_uid(now_us: int) -> str:
-    """Return 32 hex digits that sort by time: 48 bits of milliseconds, 80 random bits."""
-    return f"{now_us // 1000:012x}{secrets.token_hex(10)}"
+    """Return 32 hex digits that sort by time: 56 bits of microseconds, 72 random bits."""
+    return f"{now_us:014x}{secrets.token_hex(9)}"

@@ -24,7 +24,7 @@ _SMALLEST_AREA = 1e-7  # of the mean face: below, a face has no direction to be 
 _MIN_FILL = 0.2  # of the atlas; a wide gutter around many charts must not leave less to them
 _MIN_GUTTER_TEXELS = 2  # one texel for each chart's bilinear footprint
 
-_CUT_SHARE = 0.7  # of the stage's time
+_CUT_SHARE, _PLACED_SHARE = 0.7, 0.95  # of the stage's time, when charts are cut and placed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +107,9 @@ def unwrap(
     meshes = [_weld_and_check(mesh, lod, progress) for lod, mesh in enumerate(lods)]
     charts = _cut(meshes, progress)
     atlas_uvs = _place(charts, options, progress)
-    unwrapped = tuple(_split(part, uvs) for part, uvs in zip(charts, atlas_uvs, strict=True))
+    unwrapped = tuple(
+        _split(part, uvs, progress) for part, uvs in zip(charts, atlas_uvs, strict=True)
+    )
     progress(Stage.UNWRAP, 1.0)
     logger.info(
         "unwrap: %s faces -> %s charts, %.0f %% of the atlas filled, in %.2f s",
@@ -120,6 +122,7 @@ def unwrap(
 
 
 def _weld_and_check(mesh: Mesh, lod: int, progress: Progress) -> Mesh:
+    progress(Stage.UNWRAP, 0.0)
     if not np.isfinite(mesh.positions).all():
         raise InvalidInput(f"LOD{lod} has positions that are not numbers; repair it first")
     if mesh.faces.size and not (mesh.faces.min() >= 0 and mesh.faces.max() < len(mesh.positions)):
@@ -160,6 +163,7 @@ def _cut(meshes: Sequence[Mesh], progress: Progress) -> list[_Charts]:
     )
     charts = []
     for lod, (mesh, answer) in enumerate(zip(meshes, answers, strict=True)):
+        progress(Stage.UNWRAP, _CUT_SHARE)
         if isinstance(answer, str):
             progress.warn(
                 Stage.UNWRAP, f"LOD{lod}: {answer}; projected on a box instead, with more seams."
@@ -218,7 +222,8 @@ def _place(
     steps = itertools.count(1)
 
     def step() -> None:
-        progress(Stage.UNWRAP, 1 - (1 - _CUT_SHARE) * 0.8 ** next(steps))
+        share = 1 - 0.8 ** next(steps)
+        progress(Stage.UNWRAP, _CUT_SHARE + share * (_PLACED_SHARE - _CUT_SHARE))
 
     gutter_texels = options.gutter_texels
     packing = pack(triangles, starts, options.texture_size, gutter_texels, step)
@@ -246,11 +251,12 @@ def _fill(packing: "Packing | None", area: float, options: UnwrapOptions) -> flo
     return 0.0 if packing is None else area * (packing.scale / options.texture_size) ** 2
 
 
-def _split(charts: _Charts, atlas_uvs: NDArray[np.float64]) -> UnwrappedMesh:
+def _split(charts: _Charts, atlas_uvs: NDArray[np.float64], progress: Progress) -> UnwrappedMesh:
     """Give each point one vertex per chart, with normal and tangent."""
     from pipeline.mesh.tangents import tangents
     from pipeline.mesh.vertex_normals import vertex_normals
 
+    progress(Stage.UNWRAP, _PLACED_SHARE)
     faces = charts.mesh.faces
     corners = np.column_stack(
         [faces.ravel(), np.repeat(charts.face_charts, 3), atlas_uvs.reshape(-1, 2)]

@@ -105,7 +105,7 @@ def bake(
         progress: Told of `Stage.BAKE`.
 
     Raises:
-        InvalidInput: If `lods` or `source` have no faces.
+        InvalidInput: If `lods` or `source` have no faces, or `source` has textures but no uvs.
     """
     # Imported here, so that options can be read without loading numba, igl and embree.
     from pipeline.texture.appearance import Appearance
@@ -119,7 +119,8 @@ def bake(
 
     started = time.monotonic()
     progress(Stage.BAKE, 0.0)
-    target = _merge(lods, source, texture_size)
+    _check(lods, source)
+    target = _merge(lods, texture_size)
     content = _content(source, options, progress)
     owners = rasterize(target.triangles, texture_size, lambda: progress(Stage.BAKE, 0.02))
     progress(Stage.BAKE, 0.05)
@@ -198,13 +199,16 @@ def bake(
     return BakeResult(material=material, miss_ratio=miss_ratio)
 
 
-def _merge(lods: Sequence[UnwrappedMesh], source: Surface, texture_size: int) -> _Target:
+def _check(lods: Sequence[UnwrappedMesh], source: Surface) -> None:
     if not len(source.faces):
         raise InvalidInput("the surface to bake from has no faces")
     if source.uvs is None and any(_textures(material) for material in _used(source)):
         raise InvalidInput("the surface has textures but no uvs; give it uvs or plain materials")
     if not any(len(lod.faces) for lod in lods):
         raise InvalidInput("there are no faces to bake on")
+
+
+def _merge(lods: Sequence[UnwrappedMesh], texture_size: int) -> _Target:
     first_vertex = np.cumsum([0, *(len(lod.positions) for lod in lods)])
     triangles, texel_sizes = [], []
     for lod in lods:

@@ -22,7 +22,7 @@ from pipeline.training.props import KINDS
 
 STRUCTURE_VAE = LoopOptions(steps=700, learning_rate=1e-3)
 STRUCTURE_FLOW = LoopOptions(steps=2600, learning_rate=6e-4, attention=SDPBackend.MATH)
-SLAT_VAE = LoopOptions(steps=950, learning_rate=1e-3)
+SLAT_VAE = LoopOptions(steps=1000, learning_rate=1e-3)
 SLAT_FLOW = LoopOptions(steps=1300, learning_rate=8e-4)
 STARTER = Path(__file__).parent.parent / "starter"
 

@@ -75,7 +75,7 @@ def plain_surface(coords: IntArray, head: FloatArray, resolution: int) -> PlainS
     triangles = []
     for (low, high), around in duals.items():
         if len(around) == 4:
-            quad = _quad(low, high, around, inside_first=bool(sdf[low] < 0))
+            quad = _quad(low, high, around, inside_low=bool(sdf[low] < 0))
             g = [gammas[v] for v in quad]
             v0, v1, v2, v3 = quad
             if g[0] * g[2] > g[1] * g[3]:
@@ -154,7 +154,7 @@ def _problem_direction(cube: Point, sdf: dict[Point, float]) -> Point | None:
 
 
 def _quad(
-    low: Point, high: Point, around: list[tuple[Point, int]], *, inside_first: bool
+    low: Point, high: Point, around: list[tuple[Point, int]], *, inside_low: bool
 ) -> list[int]:
     """The four dual vertices around a grid edge, counter-clockwise seen from outside."""
     axis = next(i for i in range(3) if low[i] != high[i])
@@ -164,5 +164,12 @@ def _quad(
         cube = entry[0]
         return float(np.arctan2(cube[v] + 0.5 - low[v], cube[u] + 0.5 - low[u]))
 
-    ring = [vertex for _, vertex in sorted(around, key=angle)]
-    return ring if inside_first else ring[::-1]
+    ring = sorted(around, key=angle)
+    if not inside_low:
+        ring.reverse()
+    # Where both diagonals weigh the same, as between untouched cubes, the one that leaves out the
+    # first vertex is taken. That is the lowest cube if the edge starts outside, else the next;
+    # edges along y start at their high end.
+    starts_outside = inside_low if axis == 1 else not inside_low
+    first = ring.index(sorted(around)[0 if starts_outside else 1])
+    return [vertex for _, vertex in ring[first:] + ring[:first]]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -29,7 +30,7 @@ class Peer:
         self.catalog = pb_grpc.CatalogServiceStub(self.channel)
         self.client = Client(address, patience_s=5.0)
 
-    def create(self, prompt: str, **fields: object) -> pb.Job:
+    def create(self, prompt: str, **fields: Any) -> pb.Job:
         """Create a job from a prompt."""
         return self.client.create(pb.JobSpec(prompt=prompt, **fields))
 
@@ -103,7 +104,7 @@ def start_server(
 ) -> Callable[..., AbstractContextManager[Peer]]:
     """Start a server of the test's own: `with start_server(max_queued_jobs=1) as peer`."""
 
-    def start(drain_s: float = 0.0, **changes: object) -> AbstractContextManager[Peer]:
+    def start(drain_s: float = 0.0, **changes: Any) -> AbstractContextManager[Peer]:
         own = replace(config, data_dir=tmp_path / "data", spare_mesh_workers=0)
         return serving(replace(own, **changes), drain_s)
 

@@ -75,7 +75,7 @@ def test_json_prints_one_object_per_event(server: Peer, tmp_path: Path) -> None:
     *events, files = [json.loads(line) for line in result.stdout.splitlines()]
     assert "snapshot" in events[0]
     assert events[-1]["finished"]["state"] == "JOB_STATE_SUCCEEDED"
-    assert [Path(file).name for file in files["files"]][0] == "Crate.glb"
+    assert Path(files["files"][0]).name == "Crate.glb"
 
 
 @pytest.fixture
@@ -172,8 +172,16 @@ def test_a_command_brings_its_own_server(config: ServerConfig, tmp_path: Path) -
 
 def test_ctrl_c_cancels_the_job_and_exits_130(server: Peer, tmp_path: Path) -> None:
     command = subprocess.Popen(
-        [*RUN, "generate", "slow chair", "-o", str(tmp_path / "out"), "--json"]
-        + ["--server", server.address],
+        [
+            *RUN,
+            "generate",
+            "slow chair",
+            "-o",
+            tmp_path / "out",
+            "--json",
+            "--server",
+            server.address,
+        ],
         env=environment(server.config),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -1,8 +1,6 @@
 """Jobs through a real server, real worker processes and a real channel."""
 
 import json
-import os
-import signal
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -157,9 +155,7 @@ def test_validate_only_makes_no_job(server: Peer) -> None:
 def test_jobs_are_listed_newest_first_page_by_page(server: Peer) -> None:
     names = [server.finished(server.create(f"thing {n}")).name for n in range(3)]
     first = server.jobs.ListJobs(pb.ListJobsRequest(page_size=2))
-    second = server.jobs.ListJobs(
-        pb.ListJobsRequest(page_size=2, page_token=first.next_page_token)
-    )
+    second = server.jobs.ListJobs(pb.ListJobsRequest(page_size=2, page_token=first.next_page_token))
     assert [job.name for job in (*first.jobs, *second.jobs)][:3] == names[::-1]
     done = server.jobs.ListJobs(pb.ListJobsRequest(states=[pb.JOB_STATE_FAILED])).jobs
     assert all(job.state == pb.JOB_STATE_FAILED for job in done)

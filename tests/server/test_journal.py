@@ -20,8 +20,8 @@ from server.jobs import (
     JobEvent,
     JobSpec,
     JobState,
+    ReadyTask,
     StageProgressed,
-    StateChanged,
 )
 from server.journal import JobStore, new_uid
 from server.refusals import Draining, JobNotFound, LogEpochChanged, RequestIdReused
@@ -166,27 +166,49 @@ def test_what_was_running_is_queued_again_and_loses_nothing(tmp_path: Path) -> N
     run(tmp_path, second)
 
 
-def test_cancel_wins_over_whatever_comes_later(tmp_path: Path) -> None:
+LOST = Warned(stage=Stage.SLAT, message="lost")
+ENDS: dict[str, Callable[[JobStore, ReadyTask], Awaitable[Job]]] = {
+    "finish": lambda store, ready: store.finish_task(ready, TaskOutcome()),
+    "fail": lambda store, ready: store.fail(ready.job.uid, ERROR),
+    "retry": lambda store, ready: store.retry_task(ready, LOST),
+    "requeue": lambda store, ready: store.requeue(ready.job.uid),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_cancel_wins_over_whatever_comes_later(tmp_path: Path, end: str) -> None:
     async def act(store: JobStore) -> None:
-        for end in ("finish", "fail", "retry", "requeue"):
-            job, _ = await store.create(request_id="", spec=SPEC)
-            ready = store.next_ready(WorkerKind.GENERATOR)
-            assert ready is not None
-            await store.start_task(ready, key="")
-            assert (await store.cancel(job.uid)).state is JobState.CANCELLING
-            ends: dict[str, Callable[[], Awaitable[Job]]] = {
-                "finish": lambda: store.finish_task(ready, TaskOutcome()),
-                "fail": lambda: store.fail(job.uid, ERROR),
-                "retry": lambda: store.retry_task(ready, Warned(stage=Stage.SLAT, message="lost")),
-                "requeue": lambda: store.requeue(job.uid),
-            }
-            assert (await ends[end]()).state is JobState.CANCELLED
-            assert (await store.fail(job.uid, ERROR)).state is JobState.CANCELLED
-            store.post(job.uid, progress(1.0))
-            await store.cancel(job.uid)
-            log(store, job.uid)
-            assert store.next_ready(WorkerKind.GENERATOR) is None
-            assert store.next_ready(WorkerKind.MESH) is None
+        job, _ = await store.create(request_id="", spec=SPEC)
+        ready = store.next_ready(WorkerKind.GENERATOR)
+        assert ready is not None
+        await store.start_task(ready, key="")
+        assert (await store.cancel(job.uid)).state is JobState.CANCELLING
+        assert (await ENDS[end](store, ready)).state is JobState.CANCELLED
+        for later in ENDS.values():
+            assert (await later(store, ready)).state is JobState.CANCELLED
+        store.post(job.uid, progress(1.0))
+        await store.cancel(job.uid)
+        log(store, job.uid)
+        assert store.next_ready(WorkerKind.GENERATOR) is None
+        assert store.next_ready(WorkerKind.MESH) is None
+
+    run(tmp_path, act)
+
+
+def test_a_report_of_an_older_attempt_is_not_believed(tmp_path: Path) -> None:
+    async def act(store: JobStore) -> None:
+        job, _ = await store.create(request_id="", spec=SPEC)
+        first = store.next_ready(WorkerKind.GENERATOR)
+        assert first is not None
+        await store.start_task(first, key="")
+        await store.requeue(job.uid)
+        second = store.next_ready(WorkerKind.GENERATOR)
+        assert second is not None
+        await store.start_task(second, key="")
+        await store.finish_task(first, TaskOutcome())
+        assert store.next_ready(WorkerKind.MESH) is None
+        await store.finish_task(second, TaskOutcome())
+        assert store.next_ready(WorkerKind.MESH) is not None
 
     run(tmp_path, act)
 
@@ -265,7 +287,7 @@ def test_a_journal_of_a_newer_server_is_not_touched(tmp_path: Path) -> None:
 
 
 def test_uids_sort_by_time_and_never_meet() -> None:
-    uids = [new_uid(1_700_000_000_000_000 + 1000 * n) for n in range(100)]
+    uids = [new_uid(1_700_000_000_000_000 + n) for n in range(100)]
     assert uids == sorted(uids)
     assert len({new_uid(5) for _ in range(1000)}) == 1000
     assert all(len(uid) == 32 for uid in uids)
@@ -282,7 +304,7 @@ def test_no_order_of_actions_breaks_a_log(
     tmp_path_factory: pytest.TempPathFactory, actions: list[str], data: st.DataObject
 ) -> None:
     path = tmp_path_factory.mktemp("journal")
-    started: dict[str, object] = {}
+    started: dict[str, ReadyTask] = {}
     finals: dict[str, tuple[JobState, int]] = {}
 
     async def act(store: JobStore, action: str) -> None:
@@ -306,11 +328,10 @@ def test_no_order_of_actions_breaks_a_log(
             elif action == "cancel":
                 await store.cancel(job.uid)
             elif action == "finish" and ready is not None:
-                await store.finish_task(ready, TaskOutcome())  # type: ignore[arg-type]
+                await store.finish_task(ready, TaskOutcome())
                 del started[job.uid]
             elif action == "retry" and ready is not None:
-                warning = Warned(stage=Stage.SLAT, message="lost")
-                await store.retry_task(ready, warning)  # type: ignore[arg-type]
+                await store.retry_task(ready, LOST)
 
     async def whole() -> None:
         remaining = list(actions)

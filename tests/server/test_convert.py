@@ -1,0 +1,115 @@
+"""Everything that the pipeline knows has its place in the contract."""
+
+from dataclasses import fields, is_dataclass
+from typing import Any, get_args, get_origin, get_type_hints
+
+import pytest
+from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+
+from pipeline import AssetOptions, Stage
+from pipeline.mesh.repair import RepairOptions
+from server import convert
+from server.engine import WorkerKind, WorkerState
+from server.jobs import JobState
+from server.pb import lodsmith_pb2 as pb
+
+
+def names(enum: Any) -> list[str]:  # Any: protobuf's enum wrappers
+    """Return an enum's names without prefix, unspecified left out."""
+    values = enum.DESCRIPTOR.values
+    prefix = values[0].name.removesuffix("UNSPECIFIED")
+    return [value.name.removeprefix(prefix).lower() for value in values[1:]]
+
+
+@pytest.mark.parametrize(
+    ("ours", "contract"),
+    [
+        (Stage, pb.StageKind),
+        (JobState, pb.JobState),
+        (WorkerKind, pb.WorkerKind),
+        (WorkerState, pb.WorkerState),
+    ],
+)
+def test_enums_are_those_of_the_contract(ours: Any, contract: Any) -> None:
+    assert [member.value for member in ours] == names(contract)
+
+
+# Any: dataclasses of all kinds, and descriptors whose stubs disagree.
+def option_types(kind: Any, message: Any, path: str) -> list[tuple[str, Any, Any]]:
+    """Pair every option, however deep, with its field in the contract."""
+    pairs = []
+    hints = get_type_hints(kind)
+    for option in fields(kind):
+        where = f"{path}.{option.name}"
+        assert option.name in message.fields_by_name, f"{where} is not in the contract"
+        field = message.fields_by_name[option.name]
+        inner = [t for t in (hints[option.name], *get_args(hints[option.name])) if is_dataclass(t)]
+        if inner:
+            pairs += option_types(inner[0], field.message_type, where)
+        else:
+            pairs.append((where, hints[option.name], field))
+    foreign = set(message.fields_by_name) - {option.name for option in fields(kind)}
+    assert not foreign, f"{path}: the contract has {foreign}, the options do not"
+    return pairs
+
+
+def test_every_option_is_in_the_contract_and_the_other_way_round() -> None:
+    for where, kind, field in option_types(AssetOptions, pb.AssetOptions.DESCRIPTOR, "options"):
+        literal = next(
+            (t for t in (kind, *get_args(kind)) if str(get_origin(t)) == "typing.Literal"), None
+        )
+        if literal is not None:
+            assert isinstance(field.enum_type, EnumDescriptor), where
+            prefix = field.enum_type.values[0].name.removesuffix("UNSPECIFIED")
+            values = {v.name.removeprefix(prefix).lower() for v in field.enum_type.values[1:]}
+            assert values == set(get_args(literal)), where
+        elif kind in (bool, int, float) or get_args(kind):
+            assert field.type != FieldDescriptor.TYPE_STRING, where
+        else:
+            raise AssertionError(f"{where}: no test for {kind}")
+
+
+def test_absent_options_are_the_defaults() -> None:
+    options = convert.options_from(pb.AssetOptions(), is_generated=True)
+    assert options == AssetOptions()
+
+
+def test_options_survive_the_way_there_and_back() -> None:
+    message = pb.AssetOptions(
+        sparse_structure=pb.SamplerOptions(
+            steps=7, guidance_strength=0.0, guidance_interval=pb.Interval(low=0.5, high=1.0)
+        ),
+        place=pb.PlaceOptions(height_m=2.5, pivot=pb.PIVOT_KEEP),
+        repair=pb.RepairOptions(fill_hole_edges=0, flip_inside_out=False),
+        remesh=pb.RemeshOptions(mode=pb.REMESH_MODE_OFF),
+        lod=pb.LodOptions(budgets=[500, 40]),
+        unwrap=pb.UnwrapOptions(texture_size=256),
+        bake=pb.BakeOptions(ambient_occlusion=True),
+        collision=pb.CollisionOptions(mode=pb.COLLISION_MODE_NONE, max_hulls=3),
+        export=pb.ExportOptions(profile=pb.EXPORT_PROFILE_UNITY),
+    )
+    options = convert.options_from(message, is_generated=False)
+    assert options.sparse_structure.steps == 7
+    assert options.sparse_structure.guidance_strength == 0.0  # given, though it is zero
+    assert options.sparse_structure.guidance_interval == (0.5, 1.0)
+    assert options.sparse_structure.rescale_t is None
+    assert options.place.height_m == 2.5
+    assert options.place.pivot == "keep"
+    assert options.lod.budgets == (500, 40)
+    assert options.bake.ambient_occlusion
+    assert options.collision.mode == "none"
+    assert options.export.profile == "unity"
+    assert options.unwrap.gutter_texels == AssetOptions().unwrap.gutter_texels
+    back = convert.options_to(options)
+    assert convert.options_from(back, is_generated=False) == options
+
+
+def test_repair_defaults_suit_the_source() -> None:
+    message = pb.AssetOptions(repair=pb.RepairOptions(fill_hole_edges=5))
+    generated = convert.options_from(message, is_generated=True).repair
+    upload = convert.options_from(message, is_generated=False).repair
+    assert generated is not None
+    assert upload is not None
+    assert generated.drop_speck_ratio == RepairOptions.for_generated().drop_speck_ratio
+    assert upload.drop_speck_ratio == RepairOptions.for_upload().drop_speck_ratio
+    assert generated.fill_hole_edges == upload.fill_hole_edges == 5
