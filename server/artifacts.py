@@ -110,11 +110,14 @@ class ArtifactStore:
         digest = digest_of(content)
         if self.size(digest.sha256) is None:
             temporary = self._temporary / uuid.uuid4().hex
-            with _disk_full_named(), temporary.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            self._publish(temporary, digest.sha256)
+            try:
+                with _disk_full_named(), temporary.open("xb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                self._publish(temporary, digest.sha256)
+            finally:
+                temporary.unlink(missing_ok=True)
         return digest
 
     def read(self, sha256: str) -> bytes:

@@ -13,14 +13,14 @@ TYPICAL_SECONDS: Mapping[Stage, float] = {
     Stage.SPARSE_STRUCTURE: 12.0,
     Stage.SLAT: 12.0,
     Stage.DECODE: 8.0,
-    Stage.REPAIR: 2.0,
-    Stage.REMESH: 3.0,
-    Stage.SIMPLIFY: 2.0,
+    Stage.REPAIR: 0.3,
+    Stage.REMESH: 0.1,
+    Stage.SIMPLIFY: 0.3,
     Stage.UNWRAP: 10.0,
-    Stage.BAKE: 10.0,
-    Stage.LODS: 3.0,
-    Stage.COLLISION: 3.0,
-    Stage.EXPORT: 3.0,
+    Stage.BAKE: 12.0,
+    Stage.LODS: 0.8,
+    Stage.COLLISION: 0.3,
+    Stage.EXPORT: 4.0,
 }
 
 GENERATOR_STAGES = frozenset({Stage.CONDITION, Stage.SPARSE_STRUCTURE, Stage.SLAT, Stage.DECODE})

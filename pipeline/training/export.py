@@ -31,9 +31,10 @@ def write_starter(runs: Path, out: Path) -> None:
         if isinstance(model, StructureFlow):  # it stood still for the second half: no averaging
             image = {k: v for k, v in state["model"].items() if k.startswith("image.")}
             model.load_state_dict(image, strict=False)
-    _absorb_scale(
-        structure_vae, torch.load(runs / "structure_scale.pt", weights_only=True)["scale"]
-    )
+    decoder = torch.load(runs / "slat_decoder.pt", weights_only=True)
+    slat_vae.decoder.load_state_dict(decoder["average"])
+    scale = torch.load(runs / "structure_scale.pt", weights_only=True)["scale"]
+    _absorb_scale(structure_vae, scale)
     statistics = torch.load(runs / "slat_statistics.pt", weights_only=True)
 
     checkpoints = out / "ckpts"

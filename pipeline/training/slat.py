@@ -4,6 +4,7 @@ The decoder's head is supervised directly on the field: signed distance at the c
 cell, color at the corners near the surface. No differentiable renderer is needed.
 """
 
+import copy
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +27,7 @@ from pipeline.training.loop import LoopOptions, train
 from pipeline.training.structure import CONDITION_DROPOUT, IMAGE_SHARE
 
 IMAGES_FROM_STEP = 600  # the flow learns from captions alone before
+LATENT_NOISE = 0.05
 CROP_VOXELS = 900  # per sample and step; decoding multiplies them by 64
 
 
@@ -92,14 +94,7 @@ def train_vae(samples: Sequence[PropSample], options: LoopOptions, path: Path) -
         mean, logvar = vae.encoder(x)
         mean, logvar = mean.float(), logvar.float().clamp(-10, 4)
         z = mean + torch.exp(0.5 * logvar) * torch.randn_like(mean)
-        head = vae.decoder(x.with_feats(z)).feats.float().unflatten(0, (-1, 64))  # [L, 64, 101]
-        target_sdf = sdf.float()[:, CHILD_CORNERS]  # [L, 64, 8]
-        # A prediction counts where the surface is: far corners only need the right sign.
-        near = torch.exp(-((target_sdf * CELLS) ** 2) / 2)
-        sdf_error = (head[..., :8] - target_sdf).abs()
-        target_color = color.float()[:, CHILD_CORNERS] / 255  # [L, 64, 8, 3]
-        rgb = head[..., 53:].unflatten(-1, (8, 6))[..., :3].sigmoid()
-        color_error = ((rgb - target_color).abs() * near[..., None]).sum() / (3 * near.sum() + 1)
+        fit = field_losses(vae.decoder(x.with_feats(z)).feats.float(), sdf, color)
         # Left alone, color is learnt last: after 500 steps everything was still brown. Three latent
         # channels that hold each voxel's mean color give both sides something to start from.
         corner_sdf = sdf.float()
@@ -107,17 +102,56 @@ def train_vae(samples: Sequence[PropSample], options: LoopOptions, path: Path) -
         mean_color = (weight * color.float() / 255).sum(1) / weight.sum(1)  # [L, 3]
         anchor = F.mse_loss(mean[:, :3], 4 * (mean_color - 0.5))
         kl = 0.5 * (mean**2 + logvar.exp() - 1 - logvar).mean()
-        return {
-            "sdf": ((0.2 + near) * sdf_error).mean() * 4,
-            "color": 4 * color_error,
-            "anchor": anchor,
-            "kl": 1e-4 * kl,
-        }
+        return {**fit, "anchor": anchor, "kl": 1e-4 * kl}
 
     torch.manual_seed(0)
     trained = train(vae, loss, options, path)
     assert isinstance(trained, SLatVae)
     return trained
+
+
+def train_decoder(
+    vae: SLatVae, samples: Sequence[PropSample], options: LoopOptions, path: Path
+) -> SLatMeshDecoder:
+    """Go on with the decoder alone, so that the flow can learn its latents at the same time.
+
+    The latents get some noise, because a flow's samples are never quite where an encoder's are.
+    """
+    vae.encoder.requires_grad_(False)
+    decoder = copy.deepcopy(vae.decoder).requires_grad_(True)
+
+    def loss(step: int) -> dict[str, Tensor]:
+        rng = np.random.default_rng((1, step))
+        torch.manual_seed(step)
+        chosen = [samples[i] for i in rng.integers(len(samples), size=2)]
+        coords, sdf, color = _collate(chosen, [_crop(s, rng) for s in chosen])
+        x = SparseTensor(coords=coords, feats=features(sdf, color), batch_size=2)
+        mean, _ = vae.encoder(x)
+        z = mean.float() + LATENT_NOISE * torch.randn(mean.shape)
+        return field_losses(decoder(x.with_feats(z)).feats.float(), sdf, color)
+
+    trained = train(decoder, loss, options, path)
+    assert isinstance(trained, SLatMeshDecoder)
+    return trained
+
+
+def field_losses(head: Tensor, sdf: Tensor, color: Tensor) -> dict[str, Tensor]:
+    """How far the decoded field is from the true one.
+
+    Args:
+        head: `[64 L, 101]` of the mesh decoder.
+        sdf: `[L, 125]` true distances in voxels.
+        color: `[L, 125, 3]` true colors, 0 to 255.
+    """
+    cells = head.reshape(-1, 64, head.shape[1])  # [L, 64, 101]
+    target_sdf = sdf[:, CHILD_CORNERS]  # [L, 64, 8]
+    # A prediction counts where the surface is: far corners only need the right sign.
+    near = torch.exp(-((target_sdf * CELLS) ** 2) / 2)
+    sdf_error = (cells[..., :8] - target_sdf).abs()
+    target_color = color.float()[:, CHILD_CORNERS] / 255  # [L, 64, 8, 3]
+    rgb = cells[..., 53:].unflatten(-1, (8, 6))[..., :3].sigmoid()
+    color_error = ((rgb - target_color).abs() * near[..., None]).sum() / (3 * near.sum() + 1)
+    return {"sdf": ((0.2 + near) * sdf_error).mean() * 4, "color": 4 * color_error}
 
 
 @torch.no_grad()

@@ -1,6 +1,7 @@
 """One asset from the request to the files: what `generate` and `lod` share."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -79,13 +80,16 @@ def errors_as_exit_codes(*, is_json: bool = False) -> Iterator[None]:
     except KeyboardInterrupt as error:
         _say_error("interrupted")
         raise typer.Exit(EXIT_INTERRUPTED) from error
+    except BrokenPipeError as error:  # whoever read our stdout has left: nothing more goes there
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(EXIT_FAILED) from error
 
 
 def _watched(client: Client, job: pb.Job, display: Display) -> pb.Job:
     """Show a job's events; return it as it ended."""
     try:
         return _last(client.watch(job.name), display.event)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, BrokenPipeError):
         client.cancel(job.name)
         _last(client.watch(job.name), lambda event: None)  # until its worker is free
         raise

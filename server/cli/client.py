@@ -25,9 +25,14 @@ PATIENCE_S = 30.0  # how long an unreachable server is tried again without any s
 UNARY_TIMEOUT_S = 10.0
 
 # CANCELLED that nobody asked for is how an overloaded server sheds streams. ABORTED is an upload
-# whose cut stream the server has not noticed yet.
+# whose cut stream the server has not noticed yet. Every call of the contract is safe to repeat.
 _TRANSIENT = frozenset(
-    {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.ABORTED}
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.ABORTED,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+    }
 )
 
 

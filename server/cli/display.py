@@ -118,7 +118,7 @@ class Bars:
         self._stages: dict[int, TaskID] = {}
         self._upload: TaskID | None = None
         self._bars.start()
-        self._job = self._bars.add_task("[bold]job", total=1.0, remaining="")
+        self._job = self._bars.add_task("job", total=1.0, remaining="")
 
     def upload(self, fraction: float) -> None:
         if self._upload is None:

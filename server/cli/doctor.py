@@ -16,9 +16,11 @@ _LOOK_EVERY_S = 0.1
 def examine(client: Client, *, is_json: bool) -> bool:
     """Print what the server is; return whether nothing is missing."""
     info = _started(client)
-    problems = [worker.problem for worker in info.workers if worker.problem]
-    if info.model.problem:
-        problems.append(info.model.problem)
+    problems = [info.model.problem] if info.model.problem else []
+    for worker in info.workers:
+        is_told = worker.kind == pb.WORKER_KIND_GENERATOR and info.model.problem
+        if worker.problem and not is_told:
+            problems.append(worker.problem)
     if not any(_is_usable(worker, pb.WORKER_KIND_MESH) for worker in info.workers):
         problems.append("no mesh worker is ready")
     is_generator_due = info.model.available

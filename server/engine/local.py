@@ -260,9 +260,11 @@ class _WorkerProcess:
     async def _live(self, theirs: socket.socket) -> None:
         # A new interpreter that imports what this one can, wherever it was started. In a session of
         # its own: a Ctrl-C in the terminal is the server's business, and `kill` takes its children
-        # along. Its stdout is our stderr: stdout belongs to the command's own output.
+        # along. Its stdout is our stderr: stdout belongs to the command's own output. -P keeps a
+        # folder `server` in the user's working directory from being taken for ours.
         process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",
             "-m",
             "server.engine.worker",
             dumps(replace(self._settings, pipe=theirs.fileno())),
@@ -286,8 +288,11 @@ class _WorkerProcess:
             if self.assignment.is_stopping:
                 self._finish(TaskStopped())
             else:
-                logger.warning("%s worker %d lost: %s", self.kind, self.pid, process.returncode)
-                self._finish(WorkerLost(f"the {self.kind} process ended unexpectedly"))
+                how = f"ended unexpectedly with code {process.returncode}"
+                if process.returncode == -signal.SIGKILL:
+                    how = "was killed, perhaps because the machine ran out of memory"
+                logger.warning("%s worker %d: %s", self.kind, self.pid, how)
+                self._finish(WorkerLost(f"the {self.kind} process {how}"))
         self._on_end(self)
 
     def _receive(self) -> None:

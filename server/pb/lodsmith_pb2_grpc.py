@@ -340,7 +340,8 @@ class BlobServiceServicer:
 
         Send chunks of at most 1 MiB. The first message of a stream carries `upload_id`, `digest` and
         the `offset` to go on from; take it from `QueryBlobWrite` (0 for a new upload). Closing the
-        stream early keeps what has arrived. The answer says how much that is.
+        stream early keeps what has arrived. The answer says how much that is. It comes at once, with
+        `complete`, when the server has the blob already.
 
         Errors:
         INVALID_ARGUMENT    TOO_LARGE: the declared size is over `Limits`; nothing was stored

@@ -89,6 +89,8 @@ def test_what_the_server_has_is_not_sent_again(server: Peer, tmp_path: Path) -> 
     shares.clear()
     server.client.upload(path, shares.append)
     assert shares == [1.0]
+    content, upload_id = fresh("twice"), uuid.uuid4().hex  # nor does it harm to send it
+    assert server.blobs.WriteBlob(messages(content, upload_id, digest_of(content))).complete
 
 
 def test_an_empty_blob_is_a_blob(server: Peer) -> None:

@@ -170,6 +170,47 @@ def test_a_command_brings_its_own_server(config: ServerConfig, tmp_path: Path) -
     assert not list(tmp_path.glob("lodsmith-*"))  # its folder went with it
 
 
+def test_a_folder_of_the_user_s_is_not_taken_for_ours(config: ServerConfig, tmp_path: Path) -> None:
+    for name in ("server", "pipeline"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise RuntimeError('not ours')")
+    mesh = tmp_path / "crate.glb"
+    mesh.write_bytes(b"a crate")
+    paths = [path for path in sys.path if path] + [str(Path(__file__).parents[2])]
+    result = subprocess.run(
+        [sys.executable, "-P", *RUN[1:], "lod", str(mesh), "-o", str(tmp_path / "out")],
+        env=environment(config) | {"PYTHONPATH": os.pathsep.join(paths)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_a_command_that_is_ended_leaves_nothing_behind(
+    config: ServerConfig, tmp_path: Path
+) -> None:
+    mesh = tmp_path / "slow.glb"
+    mesh.write_bytes(b"slow crate")
+    command = subprocess.Popen(
+        [*RUN, "lod", mesh, "-o", tmp_path / "out", "--json"],
+        env=environment(config) | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert command.stdout is not None
+    for line in command.stdout:
+        if "PREPROCESS" in line:
+            break
+    command.send_signal(signal.SIGTERM)
+    _, errors = command.communicate(timeout=20)
+    assert (command.returncode, errors) == (130, "lodsmith: interrupted\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["slow.glb"]
+
+
 def test_ctrl_c_cancels_the_job_and_exits_130(server: Peer, tmp_path: Path) -> None:
     command = subprocess.Popen(
         [
