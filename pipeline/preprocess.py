@@ -47,9 +47,12 @@ def preprocess(content: bytes, size_px: int, progress: Progress) -> ByteArray:
     x0, x1, y0, y1 = columns[0], columns[-1], rows[0], rows[-1]
     half = int(max(x1 - x0, y1 - y0) * 1.2) // 2
     cx, cy = (x0 + x1) / 2, (y0 + y1) / 2
-    square = Pil.fromarray(rgba).crop((cx - half, cy - half, cx + half, cy + half))
     if half == 0:
-        raise InvalidInput("the visible object is a single pixel; give a larger picture")
+        spot = max(x1 - x0, y1 - y0) + 1
+        raise InvalidInput(
+            f"the visible object is only {spot} pixel(s) wide; give a picture that shows it larger"
+        )
+    square = Pil.fromarray(rgba).crop((cx - half, cy - half, cx + half, cy + half))
     small = np.asarray(square.resize((size_px, size_px), Pil.Resampling.LANCZOS), np.float32)
     progress(Stage.PREPROCESS, 1.0)
     return (small[..., :3] * (small[..., 3:] / 255)).astype(np.uint8)
@@ -61,8 +64,10 @@ def _decode(content: bytes) -> ByteArray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Pil.DecompressionBombWarning)
             picture = Pil.open(io.BytesIO(content), formats=_FORMATS)
-    except Pil.DecompressionBombError as e:
-        raise InvalidInput(_too_large("more pixels than can be counted safely")) from e
+    except Pil.DecompressionBombError as e:  # Pillow's own limit comes first, at twice this number
+        raise InvalidInput(
+            _too_large(f"more than {2 * (Pil.MAX_IMAGE_PIXELS or 0):,} pixels")
+        ) from e
     except (OSError, SyntaxError, ValueError) as e:
         raise InvalidInput(
             f"the file is not a readable PNG, JPEG or WebP picture ({len(content)} bytes); "
@@ -71,7 +76,10 @@ def _decode(content: bytes) -> ByteArray:
     if picture.width * picture.height > MAX_PIXELS:
         raise InvalidInput(_too_large(f"{picture.width} x {picture.height} pixels"))
     try:
-        return np.asarray(ImageOps.exif_transpose(picture).convert("RGBA"))
+        upright = ImageOps.exif_transpose(picture)
+        if upright.mode.startswith("I"):  # 16 bits of gray, which `convert` clips at 255
+            upright = Pil.fromarray((np.asarray(upright) // 257).astype(np.uint8))
+        return np.asarray(upright.convert("RGBA"))
     except (OSError, SyntaxError, ValueError) as e:
         raise InvalidInput(f"the picture is damaged: {e}; save it again as PNG") from e
 

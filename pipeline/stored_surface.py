@@ -15,7 +15,8 @@ from safetensors.numpy import load, save
 from pipeline.errors import InvalidInput
 from pipeline.types import Image, Material, Surface
 
-_ARRAYS = ("positions", "faces", "normals", "uvs", "colors", "face_materials")
+_NEEDED = ("positions", "faces", "normals", "face_materials")
+_ARRAYS = (*_NEEDED, "uvs", "colors")
 
 
 def surface_to_bytes(surface: Surface) -> bytes:
@@ -51,14 +52,17 @@ def surface_from_bytes(content: bytes) -> Surface:
         length = int.from_bytes(content[:8], "little")
         metadata = json.loads(content[8 : 8 + length])["__metadata__"]
         stored = json.loads(metadata["materials"])
-    except (SafetensorError, KeyError, ValueError) as e:
+        if not isinstance(stored, list):
+            raise TypeError("materials is no list")
+        images = {
+            name: Image(pixels=array) for name, array in tensors.items() if name.startswith("image")
+        }
+        materials = tuple(_material(entry, images) for entry in stored)
+        needed = {name: tensors[name] for name in _NEEDED}
+    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError) as e:
         raise InvalidInput(f"not a stored surface: {e}") from e
-    images = {
-        name: Image(pixels=array) for name, array in tensors.items() if name.startswith("image")
-    }
     return Surface(
-        materials=tuple(_material(entry, images) for entry in stored),
-        **{name: tensors.get(name) for name in _ARRAYS},  # type: ignore[arg-type]
+        materials=materials, uvs=tensors.get("uvs"), colors=tensors.get("colors"), **needed
     )
 
 

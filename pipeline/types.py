@@ -152,8 +152,11 @@ class UnwrappedMesh:
 
 @dataclass(frozen=True, kw_only=True)
 class LodMeasure:
-    """How good one LOD is, measured against the dense mesh.
+    """How good one LOD is, measured against the repaired mesh.
 
+    triangle_count: as in the file.
+    budget: the tightest of the asked budgets that it keeps, so not always the one of its place:
+        3,000 triangles with the budgets 20,000, 10,000, 4,000, 1,000 are LOD0 and keep 4,000.
     deviation_max_m, deviation_mean_m: two-sided surface distance, metres.
     screen_coverage: the LOD is meant to be seen while the asset's bounding sphere covers at most
         the previous LOD's share of the view height and at least this one; in (0, 1], falling from

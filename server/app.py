@@ -14,6 +14,7 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
 from pipeline.errors import InvalidInput
+from pipeline.preprocess import MAX_PIXELS
 from server.artifacts import ArtifactStore
 from server.config import ServerConfig
 from server.engine import WorkerKind, WorkerState
@@ -126,7 +127,7 @@ class Server:
         limits = Limits(
             max_prompt_characters=config.max_prompt_characters,
             max_image_bytes=config.max_image_bytes,
-            max_image_pixels=config.max_image_pixels,
+            max_image_pixels=MAX_PIXELS,
             max_mesh_bytes=config.max_mesh_bytes,
             max_queued_jobs=config.max_queued_jobs,
             min_free_disk_bytes=config.min_free_disk_bytes,

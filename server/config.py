@@ -54,7 +54,6 @@ class ServerConfig:
     drain_s: float = 30.0
     max_prompt_characters: int = 1000
     max_image_bytes: int = 20_000_000
-    max_image_pixels: int = 64_000_000
     max_mesh_bytes: int = 1024 * MiB
     max_queued_jobs: int = 1000
     min_free_disk_bytes: int = 512 * MiB

@@ -14,6 +14,7 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -108,7 +109,7 @@ class _Journal:
         assert end_us is None or isinstance(end_us, int)
         return Job(
             uid=uid,
-            spec=loads(JobSpec, spec),
+            spec=_spec_of(spec),
             state=JobState(state),
             details=loads(JobDetails, details),
             last_sequence=last_sequence,
@@ -278,6 +279,12 @@ class _Journal:
         for (uid,) in rows:
             self.requeue(uid)
         return len(rows)
+
+
+@lru_cache(maxsize=1024)
+def _spec_of(text: str) -> JobSpec:
+    """Read a spec once: it never changes, and is most of what there is to read of a job."""
+    return loads(JobSpec, text)
 
 
 def _queued(fraction: float, job: Job | None = None) -> StageProgressed:

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 _MAX_LOST_WORKERS = 2  # the second loss in the same task looks like the task's fault
 _RETRYABLE = frozenset({"WORKER_LOST", "DISK_FULL", "OUT_OF_MEMORY"})
 _OUTCOMES_TO_LEARN_FROM = 40
-_JOURNAL_RETRY_S = 1.0
+_RETRY_S = 1.0
 
 
 class Scheduler:
@@ -74,8 +74,8 @@ class Scheduler:
         """Begin no more jobs; let running ones end within `timeout_s`; put the rest back."""
         self._is_draining = True
         self.kick()
-        if self._running and timeout_s > 0:
-            logger.info("draining: %d jobs run", len(self._running))
+        if timeout_s > 0:
+            logger.info("draining: %d tasks run", len(self._running))
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._is_quiet.wait(), timeout_s)
         self._is_stopped = True
@@ -93,9 +93,11 @@ class Scheduler:
             try:
                 for kind in WorkerKind:
                     await self._dispatch(kind)
-            except (DiskFull, sqlite3.Error) as error:  # the journal may come back, so shall we
-                logger.error("nothing can be started: %s", error)
-                asyncio.get_running_loop().call_later(_JOURNAL_RETRY_S, self.kick)
+            except (
+                Exception
+            ):  # whatever it is (a full disk, most likely), ending here ends all work
+                logger.exception("nothing can be started now")
+                asyncio.get_running_loop().call_later(_RETRY_S, self.kick)
             if self._is_draining and not self._running and not self._has_begun_jobs():
                 self._is_quiet.set()
 

@@ -1,6 +1,7 @@
 """The chain LOD0, LOD1 ...: fewer triangles each, with measured error and switch coverage."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -9,12 +10,16 @@ import numpy as np
 from pipeline.errors import InvalidInput
 from pipeline.mesh.measure import Deviation, SurfaceDistance, bounds, deviation, used_vertices
 from pipeline.mesh.simplify import MIN_TARGET_COUNT, simplify
-from pipeline.types import LodMeasure, Mesh, Progress, Stage
+from pipeline.types import LodMeasure, Mesh, Progress, Stage, UnwrappedMesh
 
 logger = logging.getLogger(__name__)
 
 MAX_LODS = 8
 MAX_BUDGET = 1_000_000
+
+# An LOD that saves less of the triangles of the one before costs its memory, its part of the atlas
+# and a switch that may be seen, and no engine draws faster for it.
+MIN_SAVING_RATIO = 0.2
 
 # Points per surface and LOD for the mean deviation. The maximum also looks at every vertex.
 SAMPLES = 30_000
@@ -62,10 +67,11 @@ class LodOptions:
 def build_lods(mesh: Mesh, options: LodOptions, progress: Progress) -> tuple[Mesh, ...]:
     """Cut the LOD chain, each from the one before.
 
-    No LOD has more triangles than its budget, and each has fewer than the one before. A mesh that
-    is within the first budget is LOD0 itself. A budget that the LOD before keeps already is
-    skipped, with a warning, as its LOD would be the same: 3,000 triangles and the budgets
-    20,000, 10,000, 4,000, 1,000 make two LODs, of 3,000 and 1,000.
+    No LOD has more triangles than its budget, and each saves at least a fifth of the one before. A
+    mesh that is within the first budget is LOD0 itself. Of LODs that are closer together only the
+    one that keeps the most budgets stays, with a warning: with the budgets 20,000, 10,000, 4,000,
+    1,000 a mesh of 3,000 triangles makes two LODs, of 3,000 and 1,000, and so does one of 4,200,
+    of 4,000 and 1,000.
 
     Args:
         mesh: A repaired mesh.
@@ -81,18 +87,24 @@ def build_lods(mesh: Mesh, options: LodOptions, progress: Progress) -> tuple[Mes
     """
     progress(Stage.SIMPLIFY, 0.0)
     lods: list[Mesh] = []
-    skipped = []
+    most = 0  # triangles of the first LOD that stood where the last one stands
     for index, budget in enumerate(options.budgets):
         if lods and len(lods[-1].faces) <= budget:
-            skipped.append(budget)
             continue
         share = _Share(progress, index / len(options.budgets), 1 / len(options.budgets))
-        lods.append(simplify(lods[-1] if lods else mesh, target_count=budget, progress=share))
-    if skipped:
+        lod = simplify(lods[-1] if lods else mesh, target_count=budget, progress=share)
+        if lods and len(lod.faces) > (1 - MIN_SAVING_RATIO) * most:
+            lods[-1] = lod
+        else:
+            lods.append(lod)
+            most = len(lod.faces)
+    kept = {_tightest_budget(lod, options) for lod in lods}
+    if without := [str(budget) for budget in options.budgets if budget not in kept]:
         progress.warn(
             Stage.SIMPLIFY,
-            f"made {len(lods)} of {len(options.budgets)} LODs: a finer LOD is within the budgets "
-            f"{', '.join(map(str, skipped))} already",
+            f"made {len(lods)} of {len(options.budgets)} LODs, with "
+            f"{', '.join(str(len(lod.faces)) for lod in lods)} triangles: another one for "
+            f"{', '.join(without)} would differ by less than {100 * MIN_SAVING_RATIO:.0f} %",
         )
     logger.info("lods: %d -> %s faces", len(mesh.faces), [len(lod.faces) for lod in lods])
     progress(Stage.SIMPLIFY, 1.0)
@@ -100,7 +112,10 @@ def build_lods(mesh: Mesh, options: LodOptions, progress: Progress) -> tuple[Mes
 
 
 def measure_lods(
-    lods: tuple[Mesh, ...], reference: Mesh, options: LodOptions, progress: Progress
+    lods: Sequence[Mesh | UnwrappedMesh],
+    reference: Mesh,
+    options: LodOptions,
+    progress: Progress,
 ) -> tuple[LodMeasure, ...]:
     """Measure each LOD's deviation and the screen coverage at which the next may take over.
 
@@ -109,16 +124,17 @@ def measure_lods(
     `c H d / D` pixels. That coverage is where the LOD before ends. See `LodMeasure`.
 
     Args:
-        lods: From `build_lods`.
+        lods: The LODs as they go into the file, so that the counts are its counts.
         reference: What they approximate: the repaired mesh. Against the raw one, every dropped
             speck and filled hole would count as error.
-        options: As for `build_lods`. An LOD's `budget` is the tightest that it keeps.
+        options: As for `build_lods`.
         progress: Reports `Stage.LODS`.
     """
     progress(Stage.LODS, 0.0)
     to_reference = SurfaceDistance(reference)
     deviations = []
-    for index, lod in enumerate(lods):
+    meshes = [Mesh(positions=lod.positions, faces=lod.faces) for lod in lods]
+    for index, lod in enumerate(meshes):
         done = index / len(lods)
 
         def tick(done: float = done) -> None:
@@ -126,7 +142,7 @@ def measure_lods(
 
         deviations.append(
             Deviation(max_m=0.0, mean_m=0.0)
-            if lod is reference
+            if _are_same_triangles(lod, reference)
             else deviation(lod, reference, to_reference, SAMPLES, tick)
         )
     coverages = switch_coverages(
@@ -136,13 +152,21 @@ def measure_lods(
     return tuple(
         LodMeasure(
             triangle_count=len(lod.faces),
-            budget=min(budget for budget in options.budgets if budget >= len(lod.faces)),
+            budget=_tightest_budget(lod, options),
             deviation_max_m=each.max_m,
             deviation_mean_m=each.mean_m,
             screen_coverage=coverage,
         )
-        for lod, each, coverage in zip(lods, deviations, coverages, strict=True)
+        for lod, each, coverage in zip(meshes, deviations, coverages, strict=True)
     )
+
+
+def _tightest_budget(lod: Mesh, options: LodOptions) -> int:
+    return min(budget for budget in options.budgets if budget >= len(lod.faces))
+
+
+def _are_same_triangles(one: Mesh, two: Mesh) -> bool:
+    return np.array_equal(one.positions[one.faces], two.positions[two.faces])
 
 
 def switch_coverages(

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
 from pipeline.types import IntArray, Mesh
 
@@ -84,6 +82,8 @@ def counting_argsort(keys: IntArray, size: int) -> IntArray:
 
     A sparse transpose is a counting sort: 4 times faster than numpy's stable argsort here.
     """
+    from scipy.sparse import csr_array  # late: whoever reads options loads this file, too
+
     rows = np.arange(len(keys) + 1, dtype=np.int32)
     by_row = csr_array((np.ones(len(keys), np.int8), keys, rows), shape=(len(keys), size))
     order: IntArray = by_row.tocsc().indices.astype(np.int32, copy=False)
@@ -95,6 +95,9 @@ def components(count: int, a: IntArray, b: IntArray) -> tuple[int, IntArray]:
 
     Labels are numbered in the order of their lowest nodes.
     """
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
+
     links = csr_array((np.ones(len(a), np.int8), (a, b)), shape=(count, count))
     found, labels = connected_components(links, directed=True, connection="weak")
     return int(found), labels.astype(np.int32, copy=False)

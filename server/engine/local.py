@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -47,6 +48,8 @@ from server.record import dumps
 logger = logging.getLogger(__name__)
 
 _MAX_FAILED_STARTS = 3
+_MAX_REPORT_BYTES = 16 << 20  # pictures and surfaces go through the store, so reports are small
+_LAST_WORDS_S = 1.0  # for what a process said before it ended
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,6 +209,7 @@ class _WorkerProcess:
         self._loop = asyncio.get_running_loop()
         self._ready: Ready | None = None
         self._is_killed = False
+        self._all_heard = asyncio.Event()
         ours, theirs = socket.socketpair()
         self._connection = Connection(ours.detach())
         self.life = asyncio.create_task(self._live(theirs))
@@ -258,32 +262,24 @@ class _WorkerProcess:
             self._connection.send_bytes(pack_order(order))
 
     async def _live(self, theirs: socket.socket) -> None:
-        # A new interpreter that imports what this one can, wherever it was started. In a session of
-        # its own: a Ctrl-C in the terminal is the server's business, and `kill` takes its children
-        # along. Its stdout is our stderr: stdout belongs to the command's own output. -P keeps a
-        # folder `server` in the user's working directory from being taken for ours.
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",
-            "-m",
-            "server.engine.worker",
-            dumps(replace(self._settings, pipe=theirs.fileno())),
-            pass_fds=(theirs.fileno(),),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=2,
-            start_new_session=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)},
-        )
-        theirs.close()
+        try:
+            process = await self._start(theirs)
+        except OSError as error:
+            logger.error("a %s worker cannot be started: %s", self.kind, error)
+            self._on_end(self)
+            return
+        finally:
+            theirs.close()
         self.pid = process.pid
         if self._is_killed:
             self.kill()
-        self._loop.add_reader(self._connection.fileno(), self._receive)
+        threading.Thread(target=self._listen, name=f"{self.kind} {self.pid}", daemon=True).start()
         await process.wait()
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)  # children that outlived it
-        while not self._connection.closed:
-            self._receive()  # what it said before it ended; closes at the end of it
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._all_heard.wait(), _LAST_WORDS_S)
+        self._connection.close()
         if self.assignment is not None:
             if self.assignment.is_stopping:
                 self._finish(TaskStopped())
@@ -295,18 +291,42 @@ class _WorkerProcess:
                 self._finish(WorkerLost(f"the {self.kind} process {how}"))
         self._on_end(self)
 
-    def _receive(self) -> None:
-        """Take one report. At the end of the pipe, or on nonsense, see the process off."""
+    async def _start(self, pipe: socket.socket) -> asyncio.subprocess.Process:
+        # A new interpreter that imports what this one can, wherever it was started. In a session of
+        # its own: a Ctrl-C in the terminal is the server's business, and `kill` takes its children
+        # along. Its stdout is our stderr: stdout belongs to the command's own output. -P keeps a
+        # folder `server` in the user's working directory from being taken for ours.
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",
+            "-m",
+            "server.engine.worker",
+            dumps(replace(self._settings, pipe=pipe.fileno())),
+            pass_fds=(pipe.fileno(),),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=2,
+            start_new_session=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)},
+        )
+
+    def _listen(self) -> None:
+        """Hand reports to the event loop until the pipe ends; on a thread of its own.
+
+        On the loop, a worker that stops in the middle of a message would stop the whole server.
+        """
         try:
-            report = unpack_report(self._connection.recv_bytes())
-        except (EOFError, OSError, ValueError) as error:
-            if isinstance(error, ValueError):
-                logger.error("%s worker %d talks nonsense: %s", self.kind, self.pid, error)
-            self._loop.remove_reader(self._connection.fileno())
-            self._connection.close()
-            self.kill()
-            return
-        self._take(report)
+            while True:
+                report = unpack_report(self._connection.recv_bytes(_MAX_REPORT_BYTES))
+                self._loop.call_soon_threadsafe(self._take, report)
+        except (EOFError, ConnectionError):
+            pass  # it ended
+        except (OSError, ValueError) as error:
+            logger.error("%s worker %d talks nonsense: %s", self.kind, self.pid, error)
+        self._loop.call_soon_threadsafe(self._hang_up)
+
+    def _hang_up(self) -> None:
+        self._all_heard.set()
+        self.kill()  # without a pipe it is of no use
 
     def _take(self, report: Report) -> None:
         if isinstance(report, Ready):
@@ -314,7 +334,10 @@ class _WorkerProcess:
             self.state = WorkerState.IDLE
             self._on_change(self)
             return
-        assert self.assignment is not None, f"{report} from an idle worker"
+        if self.assignment is None:
+            logger.error("%s worker %d reports on no task: %s", self.kind, self.pid, report)
+            self.kill()
+            return
         match report:
             case Progressed() | Previewed() | Warned():
                 self.assignment.listener(report)

@@ -13,8 +13,17 @@ from pipeline.mesh.lod import (
     sphere_diameter,
     switch_coverages,
 )
+from pipeline.mesh.unwrap import UnwrapOptions, unwrap
 from pipeline.types import Silent, Stage
-from tests.pipeline.mesh.shapes import Listener, cube, is_closed_manifold, mesh_of, plane, sphere
+from tests.pipeline.mesh.shapes import (
+    Listener,
+    cube,
+    is_closed_manifold,
+    mesh_of,
+    plane,
+    sphere,
+    together,
+)
 
 
 def test_each_lod_keeps_its_budget_and_comes_from_the_one_before() -> None:
@@ -35,6 +44,47 @@ def test_a_mesh_within_the_first_budget_is_lod0() -> None:
     assert len(listener.warnings) == 1
     assert "made 2 of 3 LODs" in listener.warnings[0]
     assert "1000" in listener.warnings[0]
+
+
+def test_lods_that_are_nearly_the_same_become_one_that_keeps_the_most_budgets() -> None:
+    mesh = sphere(33)  # 4,224 triangles
+    assert 4_000 < len(mesh.faces) < 5_000
+    listener = Listener()
+    options = LodOptions(budgets=(20_000, 10_000, 4_000, 1_000))
+    lods = build_lods(mesh, options, listener)
+    assert [len(lod.faces) for lod in lods] == [4_000, 1_000]
+    assert [m.budget for m in measure_lods(lods, mesh, options, Silent())] == [4_000, 1_000]
+    (warning,) = listener.warnings
+    assert "made 2 of 4 LODs, with 4000, 1000 triangles" in warning
+    assert "20000, 10000" in warning
+
+
+def test_a_row_of_close_budgets_does_not_collapse_into_its_last() -> None:
+    # Each saves a seventh of the one before; two steps save more than a fifth.
+    lods = build_lods(
+        sphere(20), LodOptions(budgets=(1_000, 860, 740, 636, 547, 470)), Silent()
+    )
+    assert [len(lod.faces) for lod in lods] == [860, 636, 470]
+
+
+def test_the_counts_are_those_of_the_file() -> None:
+    # Unwrapping leaves out faces that are too small for a texel; what is measured has them not.
+    dot = cube(1e-6, center=(5, 0, 0))
+    mesh = together(sphere(8), dot)
+    options = LodOptions(budgets=(1_000,))
+    unwrapped = unwrap((mesh,), UnwrapOptions(texture_size=256), Silent())
+    assert len(unwrapped[0].faces) == len(mesh.faces) - 12
+    (measure,) = measure_lods(unwrapped, mesh, options, Silent())
+    assert measure.triangle_count == len(unwrapped[0].faces)
+    assert measure.deviation_max_m > 3  # the dot is missing
+
+
+def test_an_unwrapped_mesh_is_not_off_from_itself() -> None:
+    mesh = sphere(8)
+    unwrapped = unwrap((mesh,), UnwrapOptions(texture_size=256), Silent())
+    assert len(unwrapped[0].positions) > len(mesh.positions)
+    (measure,) = measure_lods(unwrapped, mesh, LodOptions(budgets=(1_000,)), Silent())
+    assert measure.deviation_max_m == 0
 
 
 def test_a_mesh_below_every_budget_makes_one_lod() -> None:

@@ -1,0 +1,356 @@
+"""The whole way on a CPU: prompt or picture -> surface -> asset, with a tiny random model.
+
+The weights are random, so what comes out is a dented block; see `tests/pipeline/model/tiny_model`.
+"""
+
+import hashlib
+import json
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline import (
+    Artifact,
+    AssetOptions,
+    BuildRequest,
+    GenerateRequest,
+    StageMeter,
+    StageRecord,
+    build_asset,
+    generate,
+    load_models,
+    surface_from_glb,
+)
+from pipeline.errors import Cancelled, EmptyResult, InvalidInput, ModelUnavailable
+from pipeline.mesh.lod import LodOptions
+from pipeline.mesh.unwrap import UnwrapOptions
+from pipeline.model.sampler import SamplerOptions
+from pipeline.model.weights import Models
+from pipeline.place import PlaceOptions
+from pipeline.stored_surface import surface_from_bytes
+from pipeline.types import Silent, Stage, Surface
+from tests.pipeline.model.tiny_model import PICTURE_PX, LetterEncoder, write_tiny_model
+from tests.pipeline.samples import GltfFile, encoded, unpack_glb, unwrapped_cube
+
+OPTIONS = AssetOptions(
+    lod=LodOptions(budgets=(300, 80)), unwrap=UnwrapOptions(texture_size=64)
+)
+PROMPT = GenerateRequest(prompt="a barrel", seed=7, options=OPTIONS)
+BUILD_STAGES = [Stage.REPAIR, Stage.REMESH, Stage.SIMPLIFY, Stage.UNWRAP, Stage.BAKE, Stage.LODS,
+                Stage.COLLISION, Stage.EXPORT]  # fmt: skip
+
+
+class Listener(Silent):
+    """A `Progress` that keeps what it is told, and stops the work after `calls_left` calls."""
+
+    def __init__(self, calls_left: int = 1_000_000) -> None:
+        self.calls: list[tuple[Stage, float]] = []
+        self.previews: list[tuple[Stage, bytes]] = []
+        self._calls_left = calls_left
+
+    def __call__(self, stage: Stage, fraction: float) -> None:
+        if len(self.calls) == self._calls_left:
+            raise Cancelled("stopped by the test")
+        self.calls.append((stage, fraction))
+
+    def preview(self, stage: Stage, png: bytes) -> None:
+        self.previews.append((stage, png))
+
+
+class StopAt(Silent):
+    """A `Progress` that stops the work when it first hears of a stage."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+
+    def __call__(self, stage: Stage, fraction: float) -> None:
+        if stage is self._stage:
+            raise Cancelled("stopped by the test")
+
+
+def picture() -> bytes:
+    pixels = np.zeros((60, 60, 4), np.uint8)
+    pixels[10:50, 20:40] = (200, 100, 0, 255)
+    return encoded(pixels)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
+    torch.set_num_threads(1)
+    folder = write_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+    return replace(load_models(folder, "cpu"), text_encoder=LetterEncoder())
+
+
+@pytest.fixture(scope="module")
+def stored(models: Models) -> bytes:
+    return generate(PROMPT, models, Silent())
+
+
+def build(stored: bytes, progress: Silent, **changes: Any) -> tuple[Artifact, ...]:
+    request = BuildRequest(
+        name="a wooden barrel",
+        surface=stored,
+        options=OPTIONS,
+        generated=True,
+        recipe={"prompt": "a wooden barrel", "seed": 7},
+    )
+    return build_asset(replace(request, **changes), StageMeter(progress, time.monotonic))
+
+
+@pytest.fixture(scope="module")
+def build_listener() -> Listener:
+    return Listener()
+
+
+@pytest.fixture(scope="module")
+def artifacts(stored: bytes, build_listener: Listener) -> tuple[Artifact, ...]:
+    return build(
+        stored,
+        build_listener,
+        earlier=(StageRecord(stage=Stage.SLAT, seconds=3.0, peak_memory_bytes=5),),
+        earlier_warnings=("slat: random weights",),
+    )
+
+
+@pytest.fixture(scope="module")
+def report(artifacts: tuple[Artifact, ...]) -> Any:
+    return json.loads(artifacts[1].content)
+
+
+def test_importing_the_pipeline_loads_neither_torch_nor_grpc() -> None:
+    heavy = {"torch", "grpc", "numba", "transformers", "igl", "server"}
+    script = f"import pipeline, sys; print(sorted({heavy!r} & sys.modules.keys()))"
+    found = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "image"), [(None, None), ("a barrel", b"picture"), ("", b"picture")]
+)
+def test_a_request_has_either_a_prompt_or_an_image(
+    prompt: str | None, image: bytes | None
+) -> None:
+    with pytest.raises(InvalidInput, match="either a prompt or an image"):
+        GenerateRequest(prompt=prompt, image=image)
+
+
+@pytest.mark.parametrize("prompt", ["", "  ", "\n\t"])
+def test_an_empty_prompt_is_refused(prompt: str) -> None:
+    with pytest.raises(InvalidInput, match="prompt is empty.*for example"):
+        GenerateRequest(prompt=prompt)
+
+
+def test_a_missing_model_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ModelUnavailable, match="no model at"):
+        load_models(tmp_path, "cpu")
+
+
+def check_surface(surface: Surface) -> None:
+    assert np.abs(surface.positions).max() < 0.5  # the unit cube
+    np.testing.assert_allclose(np.linalg.norm(surface.normals, axis=1), 1, atol=1e-5)
+    outward = surface.positions - surface.positions.mean(0)
+    assert ((outward * surface.normals).sum(1) > 0).mean() > 0.95
+    assert surface.colors is not None
+    assert 0 <= surface.colors.min()
+    assert surface.colors.max() <= 1
+    assert (surface.colors[:, 3] == 1).all()
+    assert len(surface.materials) == 1
+    assert not surface.face_materials.any()
+
+
+def test_a_prompt_becomes_a_colored_surface(stored: bytes) -> None:
+    check_surface(surface_from_bytes(stored))
+
+
+def test_a_picture_becomes_a_colored_surface(models: Models) -> None:
+    request = GenerateRequest(image=picture(), seed=7, options=OPTIONS)
+    one = generate(request, models, Silent())
+    check_surface(surface_from_bytes(one))
+    assert generate(request, models, Silent()) == one
+
+
+def test_the_same_seed_gives_the_same_bytes(models: Models, stored: bytes) -> None:
+    assert generate(PROMPT, models, Silent()) == stored
+
+
+def test_another_seed_or_prompt_gives_other_bytes(models: Models, stored: bytes) -> None:
+    assert generate(replace(PROMPT, seed=8), models, Silent()) != stored
+    assert generate(replace(PROMPT, prompt="a sword"), models, Silent()) != stored
+
+
+@pytest.mark.parametrize("seed", [0, 2**63 - 1])
+def test_any_seed_of_the_contract_is_taken(models: Models, seed: int) -> None:
+    assert generate(replace(PROMPT, seed=seed), models, Silent())
+
+
+def test_sampler_options_reach_their_stages(models: Models) -> None:
+    options = replace(
+        OPTIONS, sparse_structure=SamplerOptions(steps=2), slat=SamplerOptions(steps=5)
+    )
+    listener = Listener()
+    generate(replace(PROMPT, options=options), models, listener)
+    stages = [stage for stage, _ in listener.calls]
+    assert stages.count(Stage.SPARSE_STRUCTURE) == 3
+    assert stages.count(Stage.SLAT) == 6
+
+
+def test_generating_reports_its_stages_in_order_and_shows_the_surface(models: Models) -> None:
+    listener = Listener()
+    generate(PROMPT, models, listener)
+    stages = [stage for stage, _ in listener.calls]
+    assert sorted(stages, key=list(Stage).index) == stages
+    assert set(stages) == {Stage.PREPROCESS, Stage.CONDITION, Stage.SPARSE_STRUCTURE, Stage.SLAT,
+                           Stage.DECODE}  # fmt: skip
+    ((stage, png),) = listener.previews
+    assert stage is Stage.DECODE
+    assert png.startswith(b"\x89PNG")
+
+
+def test_generating_can_be_stopped_at_every_report(models: Models) -> None:
+    for request in (PROMPT, GenerateRequest(image=picture(), options=OPTIONS)):
+        listener = Listener()
+        generate(request, models, listener)
+        for calls_left in range(len(listener.calls)):
+            with pytest.raises(Cancelled):
+                generate(request, models, Listener(calls_left))
+
+
+def test_a_model_that_leaves_nothing_is_an_empty_result(tmp_path: Path) -> None:
+    nothing = load_models(write_tiny_model(tmp_path / "nothing", active=False), "cpu")
+    request = GenerateRequest(image=picture(), options=OPTIONS)
+    with pytest.raises(EmptyResult, match="another seed"):
+        generate(request, nothing, Silent())
+
+
+def test_a_bad_picture_is_refused_before_sampling(models: Models) -> None:
+    listener = Listener()
+    with pytest.raises(InvalidInput, match="not a readable"):
+        generate(GenerateRequest(image=b"picture"), models, listener)
+    assert {stage for stage, _ in listener.calls} == {Stage.PREPROCESS}
+
+
+def test_an_asset_is_a_model_a_report_and_a_preview(artifacts: tuple[Artifact, ...]) -> None:
+    assert [(a.role, a.file_name, a.media_type) for a in artifacts] == [
+        ("model", "AWoodenBarrel.glb", "model/gltf-binary"),
+        ("report", "AWoodenBarrel.report.json", "application/json"),
+        ("preview", "AWoodenBarrel.preview.png", "image/png"),
+    ]
+    assert artifacts[2].content.startswith(b"\x89PNG")
+
+
+def test_the_glb_keeps_every_budget(artifacts: tuple[Artifact, ...], report: Any) -> None:
+    gltf, _ = unpack_glb(artifacts[0].content)
+    counts = {}
+    for node in gltf["nodes"]:
+        if "mesh" in node and "_LOD" in node["name"] and not node["name"].startswith("UCX"):
+            (primitive,) = gltf["meshes"][node["mesh"]]["primitives"]
+            counts[node["name"]] = gltf["accessors"][primitive["indices"]]["count"] // 3
+    assert list(counts) == ["SM_AWoodenBarrel_LOD0", "SM_AWoodenBarrel_LOD1"]
+    assert counts["SM_AWoodenBarrel_LOD0"] <= 300
+    assert counts["SM_AWoodenBarrel_LOD1"] <= 80
+    assert [lod["triangle_count"] for lod in report["lods"]] == list(counts.values())
+    assert report["passed"] is True
+
+
+def test_a_generated_asset_is_a_metre_long_and_stands_on_the_ground(
+    artifacts: tuple[Artifact, ...], report: Any
+) -> None:
+    assert max(report["size_m"]) == pytest.approx(1.0, abs=1e-3)
+    gltf, _ = unpack_glb(artifacts[0].content)
+    (primitive,) = gltf["meshes"][0]["primitives"]
+    bounds = gltf["accessors"][primitive["attributes"]["POSITION"]]
+    # Simplifying moves vertices by about the deviation that the report states.
+    slack = report["lods"][0]["deviation_max_m"] + 1e-6
+    assert bounds["min"][1] == pytest.approx(0, abs=slack)
+    for axis in (0, 2):
+        assert bounds["min"][axis] == pytest.approx(-bounds["max"][axis], abs=2 * slack)
+
+
+def test_the_report_holds_recipe_stages_and_hashes(
+    artifacts: tuple[Artifact, ...], report: Any
+) -> None:
+    model, _, preview = artifacts
+    assert report["name"] == "AWoodenBarrel"
+    assert report["recipe"]["seed"] == 7
+    assert report["recipe"]["prompt"] == "a wooden barrel"
+    assert [s["stage"] for s in report["stages"]][0] == "slat"
+    assert {s["stage"] for s in report["stages"]} == {"slat", *BUILD_STAGES}
+    assert report["warnings"][0] == "slat: random weights"
+    assert report["outputs"] == {
+        artifact.file_name: {
+            "sha256": hashlib.sha256(artifact.content).hexdigest(),
+            "size_bytes": len(artifact.content),
+        }
+        for artifact in (model, preview)
+    }
+
+
+def test_building_reports_its_stages_in_order(
+    artifacts: tuple[Artifact, ...], build_listener: Listener
+) -> None:
+    first_calls = list(dict.fromkeys(stage for stage, _ in build_listener.calls))
+    assert first_calls == BUILD_STAGES
+    assert all(0 <= fraction <= 1 for _, fraction in build_listener.calls)
+    assert build_listener.calls[-1] == (Stage.EXPORT, 1.0)
+    assert build_listener.previews == [(Stage.EXPORT, artifacts[2].content)]
+
+
+def test_the_same_surface_gives_the_same_model_and_preview(
+    stored: bytes, artifacts: tuple[Artifact, ...]
+) -> None:
+    again = build(stored, Silent())
+    assert again[0].content == artifacts[0].content
+    assert again[2].content == artifacts[2].content
+
+
+@pytest.mark.parametrize("stage", BUILD_STAGES)
+def test_building_can_be_stopped_in_every_stage(stored: bytes, stage: Stage) -> None:
+    with pytest.raises(Cancelled):
+        build(stored, StopAt(stage))
+
+
+def test_an_upload_keeps_its_size_and_pivot_where_asked() -> None:
+    cube = unwrapped_cube(segments=2, side_m=3.0)
+    file = GltfFile()
+    file.mesh(
+        {"POSITION": cube.positions, "NORMAL": cube.normals, "TEXCOORD_0": cube.uvs},
+        cube.faces.astype(np.uint32),
+    )
+    listener = Listener()
+    stored = surface_from_glb(file.glb(), listener)
+    assert [stage for stage, _ in listener.previews] == [Stage.PREPROCESS]
+    options = replace(OPTIONS, place=PlaceOptions(pivot="keep"), lod=LodOptions(budgets=(48,)))
+    artifacts = build(stored, Silent(), options=options, generated=False)
+    assert json.loads(artifacts[1].content)["size_m"] == pytest.approx([3.0, 3.0, 3.0], abs=1e-4)
+    gltf, _ = unpack_glb(artifacts[0].content)
+    (primitive,) = gltf["meshes"][0]["primitives"]
+    bounds = gltf["accessors"][primitive["attributes"]["POSITION"]]
+    assert bounds["min"] == pytest.approx([-1.5, 0, -1.5], abs=1e-4)
+
+
+def test_an_upload_can_be_stopped() -> None:
+    file = GltfFile()
+    cube = unwrapped_cube()
+    file.mesh({"POSITION": cube.positions}, cube.faces.astype(np.uint32))
+    with pytest.raises(Cancelled):
+        surface_from_glb(file.glb(), StopAt(Stage.PREPROCESS))
+
+
+def test_pictures_are_prepared_at_the_encoders_size(models: Models) -> None:
+    sizes = []
+    assert models.image_encoder is not None
+    watched = models.image_encoder.register_forward_pre_hook(
+        lambda module, inputs: sizes.append(tuple(inputs[0].shape))
+    )
+    generate(GenerateRequest(image=picture(), options=OPTIONS), models, Silent())
+    watched.remove()
+    assert sizes == [(1, 3, PICTURE_PX, PICTURE_PX)]
