@@ -1,12 +1,14 @@
 """Metric size and pivot."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
 from pipeline.errors import InvalidInput
-from pipeline.types import Surface
+from pipeline.types import Mesh, Surface
+
+_Shape = TypeVar("_Shape", Mesh, Surface)
 
 Pivot = Literal["bottom_center", "center", "keep"]
 
@@ -30,15 +32,24 @@ class PlaceOptions:
             raise InvalidInput(f"pivot must be bottom_center, center or keep, got {self.pivot!r}")
 
 
-def place(surface: Surface, options: PlaceOptions, *, longest_side_m: float | None) -> Surface:
+def place(
+    shape: _Shape,
+    options: PlaceOptions,
+    *,
+    longest_side_m: float | None,
+    body: Mesh | None = None,
+) -> _Shape:
     """Scale evenly to the asked size, then move the pivot to the origin.
 
     Args:
-        surface: In metres, Y up.
+        shape: What to move, in metres, Y up.
         options: Size and pivot.
         longest_side_m: Size when `height_m` is None; None keeps the size.
+        body: What is to have that size and pivot, in the same space; None for `shape` itself. All
+            its vertices count.
     """
-    low, high = surface.positions.min(0).astype(float), surface.positions.max(0).astype(float)
+    measured = (shape if body is None else body).positions
+    low, high = measured.min(0).astype(float), measured.max(0).astype(float)
     size = high - low
     scale = 1.0
     if options.height_m is not None:
@@ -56,5 +67,5 @@ def place(surface: Surface, options: PlaceOptions, *, longest_side_m: float | No
         "center": center,
         "keep": np.zeros(3),
     }[options.pivot]
-    moved = (surface.positions - pivot) * scale
-    return replace(surface, positions=moved.astype(np.float32))
+    moved = (shape.positions - pivot) * scale
+    return replace(shape, positions=moved.astype(np.float32))

@@ -1,7 +1,7 @@
 """Pictures of assets on the CPU: what an artist sees before the engine does."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from PIL import Image as PillowImage
@@ -12,7 +12,7 @@ from pipeline.gltf.container import Gltf, ReadLimits, open_gltf
 from pipeline.gltf.nodes import collision_nodes, lower_levels, place_nodes, root_nodes
 from pipeline.read_glb import Parts, read_parts
 from pipeline.render import Camera, Draw, fit_camera, render
-from pipeline.types import ByteArray, Silent, Surface
+from pipeline.types import ByteArray, Progress, Silent, Stage, Surface
 
 # From the front right, slightly above: three sides of a box.
 _YAW_DEG, _PITCH_DEG = 32.0, 18.0
@@ -40,7 +40,7 @@ def render_glb(
     """
     _check_size(size_px)
     gltf = open_gltf(glb, Silent(), ReadLimits())
-    draws = _draws(_read_level(gltf, _levels(gltf)[0]))
+    draws = _draws(_read_level(gltf, _levels(gltf)[0], Silent()))
     camera = _camera(draws, yaw_deg, pitch_deg)
     return _png(render(draws, camera, size_px=size_px))
 
@@ -64,24 +64,27 @@ def render_surface(surface: Surface, size_px: int = _TILE_PX) -> bytes:
     return _png(render(draws, camera, size_px=size_px))
 
 
-def preview_sheet(glb: bytes) -> bytes:
+def preview_sheet(glb: bytes, tick: Callable[[], None] = lambda: None) -> bytes:
     """Return a PNG with all LODs side by side: shaded above, wireframe below, one camera.
 
     LODs are found by `MSFT_lod`, or by node names ending in `_LOD0`, `_LOD1`, ...; a file without
-    either is shown as one.
+    either is shown as one. `tick` is called every 0.1 s or so; what it raises passes through.
 
     Raises:
         InvalidInput, Unsupported: As `read_glb`.
     """
-    gltf = open_gltf(glb, Silent(), ReadLimits())
-    levels = [_draws(_read_level(gltf, roots)) for roots in _levels(gltf)]
+    ticking = _Ticking(tick)
+    gltf = open_gltf(glb, ticking, ReadLimits())
+    levels = [_draws(_read_level(gltf, roots, ticking)) for roots in _levels(gltf)]
     camera = _camera(levels[0], _YAW_DEG, _PITCH_DEG)
     sheet = PillowImage.new("RGB", (_TILE_PX * len(levels), 2 * _TILE_PX + _LABEL_PX), _SHEET_COLOR)
     pen = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(_FONT_PX)
     for level, draws in enumerate(levels):
         left = level * _TILE_PX
+        tick()
         shaded = render(draws, camera, size_px=_TILE_PX)
+        tick()
         wires = render(draws, camera, size_px=_TILE_PX, as_wireframe=True)
         sheet.paste(PillowImage.fromarray(shaded), (left, 0))
         sheet.paste(PillowImage.fromarray(wires), (left, _TILE_PX + _LABEL_PX))
@@ -120,8 +123,8 @@ def _level_of_name(name: str) -> int:
     return int(name.upper().rpartition("_LOD")[2])
 
 
-def _read_level(gltf: Gltf, roots: Sequence[int]) -> Parts:
-    return read_parts(gltf, place_nodes(gltf, roots), Silent(), with_tangents=True)
+def _read_level(gltf: Gltf, roots: Sequence[int], progress: Progress) -> Parts:
+    return read_parts(gltf, place_nodes(gltf, roots), progress, with_tangents=True)
 
 
 def _draws(parts: Parts) -> list[Draw]:
@@ -142,6 +145,16 @@ def _draws(parts: Parts) -> list[Draw]:
 def _camera(draws: Sequence[Draw], yaw_deg: float, pitch_deg: float) -> Camera:
     positions = np.concatenate([draw.positions for draw in draws])
     return fit_camera(positions, yaw_deg=yaw_deg, pitch_deg=pitch_deg)
+
+
+class _Ticking(Silent):
+    """A `Progress` that keeps the caller responsive and says nothing."""
+
+    def __init__(self, tick: Callable[[], None]) -> None:
+        self._tick = tick
+
+    def __call__(self, stage: Stage, fraction: float) -> None:
+        self._tick()
 
 
 def _png(pixels: ByteArray) -> bytes:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from pipeline.srgb import linear_from_srgb, srgb_from_linear
 from pipeline.types import ByteArray, FloatArray, Image, IntArray, Material
 
 if TYPE_CHECKING:
@@ -36,10 +37,7 @@ _BACKGROUND_TOP, _BACKGROUND_BOTTOM = 0.86, 0.62
 
 _SHADOW_CELLS = 192
 _ALPHA_CODES = {"OPAQUE": 0, "MASK": 1, "BLEND": 2}
-_LINEAR_OF_SRGB = np.array(
-    [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in np.arange(256) / 255],
-    np.float32,
-)
+_LINEAR_OF_SRGB = linear_from_srgb(np.arange(256) / 255).astype(np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,11 +202,10 @@ def _or_zeros(rows: FloatArray | None, draw: Draw, width: int) -> FloatArray:
     return np.zeros((len(draw.positions), width), np.float32) if rows is None else rows
 
 
-def _to_srgb(linear: NDArray[np.floating]) -> ByteArray:
+def _to_srgb(linear: FloatArray) -> ByteArray:
     # A soft shoulder: highlights roll off instead of clipping.
     x = np.minimum(linear * (1 + linear / 4) / (1 + linear / 1.6), 1.0)
-    srgb = np.where(x <= 0.0031308, 12.92 * x, 1.055 * np.maximum(x, 1e-9) ** (1 / 2.4) - 0.055)
-    return (srgb * 255 + 0.5).astype(np.uint8)
+    return (srgb_from_linear(x) * 255 + 0.5).astype(np.uint8)
 
 
 def _shade_draw(

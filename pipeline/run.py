@@ -14,8 +14,8 @@ import numpy as np
 from pipeline.errors import InvalidInput
 from pipeline.options import AssetOptions
 from pipeline.place import place
-from pipeline.preprocess import preprocess
 from pipeline.report import Json, StageMeter, StageRecord, library_versions, report_json
+from pipeline.srgb import linear_from_srgb
 from pipeline.stored_surface import surface_from_bytes, surface_to_bytes
 from pipeline.types import Artifact, Material, Progress, Stage, Surface
 
@@ -73,6 +73,7 @@ def generate(request: GenerateRequest, models: "Models", progress: Progress) -> 
     import torch
 
     from pipeline.model import generate as model
+    from pipeline.preprocess import preprocess
 
     options = request.options
     rng = torch.Generator("cpu").manual_seed(request.seed)
@@ -105,35 +106,38 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
     """Turn a dense surface into an engine-ready asset: GLB, report and preview."""
     from pipeline.export.glb import export_glb
     from pipeline.export.name import asset_name
-    from pipeline.mesh.collision import hulls
+    from pipeline.mesh.collision import DECOMPOSE_TRIANGLES, hulls
     from pipeline.mesh.lod import build_lods, measure_lods
     from pipeline.mesh.remesh import remesh
-    from pipeline.mesh.repair import RepairOptions, repair
+    from pipeline.mesh.repair import RepairOptions, repair, turned_alike
     from pipeline.mesh.unwrap import unwrap
     from pipeline.preview import preview_sheet
     from pipeline.texture.bake import bake
 
     options = request.options
     meter(Stage.REPAIR, 0.0)
-    surface = place(
-        surface_from_bytes(request.surface),
-        options.place,
-        longest_side_m=GENERATED_SIZE_M if request.generated else None,
-    )
+    surface = surface_from_bytes(request.surface)
     default_repair = (
         RepairOptions.for_generated() if request.generated else RepairOptions.for_upload()
     )
     repaired = repair(surface.mesh, options.repair or default_repair, meter)
-    mesh = remesh(repaired.mesh, options.remesh, meter)
+    surface = turned_alike(surface, repaired)
+    # Only now: with a speck below it, a generated asset would float above the ground.
+    body, longest_side_m = repaired.mesh, GENERATED_SIZE_M if request.generated else None
+    surface = place(surface, options.place, longest_side_m=longest_side_m, body=body)
+    mesh = place(body, options.place, longest_side_m=longest_side_m)
+    mesh = remesh(mesh, options.remesh, meter)
     lods = build_lods(mesh, options.lod, meter)
     unwrapped = unwrap(lods, options.unwrap, meter)  # own charts each, one atlas
     baked = bake(unwrapped, surface, options.unwrap.texture_size, options.bake, meter)
-    measures = measure_lods(lods, mesh, options.lod, meter)
-    collision = hulls(lods[min(2, len(lods) - 1)], options.collision, meter)
+    measures = measure_lods(unwrapped, mesh, options.lod, meter)
+    # The coarsest LOD that is fine enough, so that the hulls do not depend on the budgets.
+    fine = [lod for lod in lods if len(lod.faces) >= DECOMPOSE_TRIANGLES]
+    collision = hulls((fine or lods[:1])[-1], options.collision, meter)
     glb = export_glb(
         request.name, unwrapped, measures, baked.material, collision, options.export, meter
     )
-    preview = preview_sheet(glb)
+    preview = preview_sheet(glb, lambda: meter(Stage.EXPORT, 1.0))
     meter.preview(Stage.EXPORT, preview)
     meter(Stage.EXPORT, 1.0)
 
@@ -178,8 +182,7 @@ def _colored_surface(mesh: "ColoredMesh") -> Surface:
     from pipeline.model.generate import to_gltf_space
 
     positions = to_gltf_space(mesh.vertices)
-    srgb = mesh.attributes[:, :3].astype(np.float64)
-    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    linear = linear_from_srgb(mesh.attributes[:, :3].astype(np.float64))
     colors = np.concatenate([linear, np.ones((len(linear), 1))], axis=1)
     return Surface(
         positions=positions,

@@ -98,3 +98,5 @@ def _decode(image: PillowImage.Image, place: str) -> Image:
         raise InvalidInput(
             f"{place} cannot be decoded: {shorten(str(error))}; save the texture again as PNG"
         ) from error
+    finally:
+        image.close()  # Pillow's own pixels: as many as ours

@@ -1,7 +1,7 @@
 """The materials of a glTF file, brought to one set of texture coordinates each."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,8 +35,8 @@ class Look:
 
     def decoded(self, images: Mapping[int, Image], *, with_textures: bool) -> Material:
         """Return the material with its images, or bare for a primitive without UVs."""
-        if not with_textures or not self.images:
-            return self.material
+        if not with_textures:
+            return _without(self.material, self.images)
         textures = {field: images[index] for field, index in self.images.items()}
         return replace(
             self.material,
@@ -93,14 +93,15 @@ def read_look(gltf: Gltf, index: int | None, progress: Progress) -> Look:
         for field, use in uses.items()
         if use.uv_set == lead.uv_set and np.array_equal(use.uv_transform, lead.uv_transform)
     }
-    for field in uses.keys() - kept.keys():
+    dropped = [field for field in uses if field not in kept]
+    for field in dropped:
         progress.warn(
             Stage.PREPROCESS,
             f"{entry.name}: the {field.replace('_', ' ')} texture is dropped, because it uses "
             "other texture coordinates than the rest; bake them to one set before export",
         )
     return Look(
-        material=material,
+        material=_without(material, dropped),
         images={field: use.image for field, use in kept.items()},
         uv_set=lead.uv_set,
         uv_transform=lead.uv_transform,
@@ -150,6 +151,19 @@ def _factors(entry: Entry, progress: Progress) -> tuple[Material, Entry]:
         roughness_factor=_unit(metal.number("roughnessFactor", 1.0)),
     )
     return material, metal.entry("baseColorTexture")
+
+
+def _without(material: Material, fields: Collection[str]) -> Material:
+    """Return the material with factors that suit it when these textures are gone.
+
+    A map of what glows or is metal is black nearly everywhere, and its factor 1: alone, the factor
+    would make all of the asset a lamp or chrome.
+    """
+    if "emissive" in fields:
+        material = replace(material, emissive_factor=(0.0, 0.0, 0.0))
+    if "metallic_roughness" in fields:
+        material = replace(material, metallic_factor=0.0)
+    return material
 
 
 def _unit(value: float) -> float:

@@ -158,7 +158,6 @@ def face_volumes(mesh: Mesh) -> Float64Array:
     a, b, c = corners(mesh)
     volumes: Float64Array = np.einsum("ij,ij->i", a - center, cross(b - center, c - center)) / 6
     return volumes
-    return volumes
 
 
 def signed_volume(mesh: Mesh) -> float:

@@ -1,7 +1,7 @@
 """Weld and clean triangles so that they can be simplified: what a mesh is before it has LODs."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -17,6 +17,7 @@ from pipeline.mesh.manifold import (
 from pipeline.mesh.measure import (
     BoolArray,
     TopologyCounts,
+    area_vectors,
     components,
     diagonal,
     duplicate_faces,
@@ -28,7 +29,7 @@ from pipeline.mesh.measure import (
     topology,
     used_vertices,
 )
-from pipeline.types import FloatArray, IntArray, Mesh, Progress, Stage
+from pipeline.types import FloatArray, IntArray, Mesh, Progress, Stage, Surface
 
 logger = logging.getLogger(__name__)
 
@@ -129,7 +130,8 @@ class RepairResult:
 def repair(mesh: Mesh, options: RepairOptions, progress: Progress) -> RepairResult:
     """Weld, clean, orient and, if asked, drop dust and close small holes.
 
-    The result is what LODs are cut from; textures are baked from the untouched input. Where three
+    The result is what LODs are cut from; textures are baked from the input, of which only faces
+    are turned, see `turned_alike`. Where three
     or more faces meet at an edge, or fans at a vertex, the vertices are doubled, so that the
     surface is a manifold with the same look. A sheet that lies exactly on another with its back to
     it (a leaf with two sides) stays, on vertices of its own.
@@ -209,6 +211,32 @@ def repair(mesh: Mesh, options: RepairOptions, progress: Progress) -> RepairResu
     logger.info("repair: %d -> %d faces", len(mesh.faces), len(result.faces))
     progress(Stage.REPAIR, 1.0)
     return RepairResult(mesh=result, counts=counts, face_source=source)
+
+
+def turned_alike(surface: Surface, repaired: RepairResult) -> Surface:
+    """Turn the faces of the dense surface that repair has turned, with their normals.
+
+    Whoever looks from a LOD for the near side of a wall tells it by its winding: on a thin plank
+    that was inside out, the bottom would show on the top.
+
+    Args:
+        surface: What was repaired, in the space it was repaired in.
+        repaired: What came of it.
+    """
+    kept = np.flatnonzero(repaired.face_source >= 0)
+    source = repaired.face_source[kept]
+    before, after = area_vectors(surface.mesh)[source], area_vectors(repaired.mesh)[kept]
+    turned = source[np.einsum("ij,ij->i", before, after) < 0]
+    if len(turned) == 0:
+        return surface
+    faces, normals = surface.faces.copy(), surface.normals.copy()
+    faces[turned] = faces[turned, ::-1]
+    # Not every normal: some files are wound inward, but shaded outward.
+    outward = np.repeat(area_vectors(Mesh(positions=surface.positions, faces=faces[turned])), 3, 0)
+    corner = faces[turned].ravel()
+    inward = np.unique(corner[np.einsum("ij,ij->i", normals[corner], outward) < 0])
+    normals[inward] = -normals[inward]
+    return replace(surface, faces=faces, normals=normals)
 
 
 def _weld_copies(mesh: Mesh) -> tuple[IntArray, int]:

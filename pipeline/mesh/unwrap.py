@@ -222,7 +222,7 @@ def _place(
     steps = itertools.count(1)
 
     def step() -> None:
-        share = 1 - 0.8 ** next(steps)
+        share = 1 - 0.99 ** next(steps)
         progress(Stage.UNWRAP, _CUT_SHARE + share * (_PLACED_SHARE - _CUT_SHARE))
 
     gutter_texels = options.gutter_texels

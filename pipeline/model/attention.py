@@ -34,25 +34,21 @@ def attend(
         batched = F.scaled_dot_product_attention(qb, kb, vb)
         return batched.transpose(1, 2).flatten(0, 1)
 
-    out = torch.empty_like(q)
+    out = torch.zeros_like(q)
     q_starts, kv_starts = _starts(q_lengths), _starts(kv_lengths)
     for members in _buckets(q_lengths, kv_lengths):
-        q_rows, _ = _padded_rows(members, q_starts, q_lengths)
+        q_rows, q_valid = _padded_rows(members, q_starts, q_lengths)
         kv_rows, kv_valid = _padded_rows(members, kv_starts, kv_lengths)
-        q_rows, kv_rows, kv_valid = (x.to(q.device) for x in (q_rows, kv_rows, kv_valid))
+        q_rows, q_valid = q_rows.to(q.device), q_valid.to(q.device)
+        kv_rows, kv_valid = kv_rows.to(q.device), kv_valid.to(q.device)
         result = F.scaled_dot_product_attention(
             q[q_rows].transpose(1, 2),
             k[kv_rows].transpose(1, 2),
             v[kv_rows].transpose(1, 2),
             attn_mask=kv_valid[:, None, None, :],
         ).transpose(1, 2)
-        # Padding repeats a segment's first query, so writing it again writes the same value.
-        out = out.index_put((q_rows,), result) if q.requires_grad else _write(out, q_rows, result)
-    return out
-
-
-def _write(out: Tensor, rows: Tensor, values: Tensor) -> Tensor:
-    out[rows] = values
+        # Only real rows: a padding row written too would hand its gradient to the first query.
+        out = out.index_put((q_rows[q_valid],), result[q_valid])
     return out
 
 

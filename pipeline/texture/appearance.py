@@ -1,5 +1,6 @@
 """What the dense surface looks like at a point."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,17 +39,19 @@ class _Textures:
 class Appearance:
     """Reads the materials of a surface at points of its faces."""
 
-    def __init__(self, surface: Surface, alpha_cutoff: float) -> None:
+    def __init__(self, surface: Surface, alpha_cutoff: float, step: Callable[[], None]) -> None:
         """Prepare the textures that faces use.
 
         Args:
             surface: The surface; its uvs may be None if no material has a texture.
             alpha_cutoff: Where the result is cut; the alpha of masks with another cutoff is scaled.
+            step: Called every few million texels; may raise to stop.
         """
         self._surface = surface
         self._alpha_cutoff = alpha_cutoff
+        prepare_once = _PrepareOnce(step)
         self._textures = {
-            index: _prepare(surface.materials[index])
+            index: prepare_once.all_of(surface.materials[index])
             for index in np.unique(surface.face_materials).tolist()
         }
         corners = surface.positions[surface.faces].astype(np.float64)
@@ -94,6 +97,8 @@ class Appearance:
                 base_color[here, 3] = 1
             elif material.alpha_mode == "MASK" and material.alpha_cutoff > 0:
                 base_color[here, 3] *= self._alpha_cutoff / material.alpha_cutoff
+            elif material.alpha_mode == "MASK":  # nothing is below 0, so nothing is cut
+                base_color[here, 3] = 1
             emissive[here] = np.array(material.emissive_factor, np.float32) * read(
                 textures.emissive
             )
@@ -114,17 +119,29 @@ class Appearance:
         return Looks(base_color=base_color, orm=orm, emissive=emissive, normals=normals)
 
 
-def _prepare(material: Material) -> _Textures:
-    def prepared(image: Image | None, channels: int, *, is_srgb: bool) -> Texture | None:
-        return None if image is None else prepare(image, channels, is_srgb=is_srgb)
+class _PrepareOnce:
+    """Prepares textures, each once: a palette is often that of fifty materials."""
 
-    return _Textures(
-        base_color=prepared(material.base_color, 4, is_srgb=True),
-        metallic_roughness=prepared(material.metallic_roughness, 3, is_srgb=False),
-        normal=prepared(material.normal, 3, is_srgb=False),
-        occlusion=prepared(material.occlusion, 3, is_srgb=False),
-        emissive=prepared(material.emissive, 3, is_srgb=True),
-    )
+    def __init__(self, step: Callable[[], None]) -> None:
+        self._step = step
+        self._prepared: dict[tuple[int, int, bool], Texture] = {}
+
+    def all_of(self, material: Material) -> _Textures:
+        return _Textures(
+            base_color=self._one(material.base_color, 4, is_srgb=True),
+            metallic_roughness=self._one(material.metallic_roughness, 3, is_srgb=False),
+            normal=self._one(material.normal, 3, is_srgb=False),
+            occlusion=self._one(material.occlusion, 3, is_srgb=False),
+            emissive=self._one(material.emissive, 3, is_srgb=True),
+        )
+
+    def _one(self, image: Image | None, channels: int, *, is_srgb: bool) -> Texture | None:
+        if image is None:
+            return None
+        key = id(image.pixels), channels, is_srgb
+        if key not in self._prepared:
+            self._prepared[key] = prepare(image, channels, is_srgb=is_srgb, step=self._step)
+        return self._prepared[key]
 
 
 def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:

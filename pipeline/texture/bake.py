@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import InvalidInput
+from pipeline.srgb import srgb_from_linear
 from pipeline.types import (
     AlphaMode,
     ByteArray,
@@ -75,6 +76,7 @@ class _Content:
     alpha_cutoff: float
     has_orm: bool
     has_emissive: bool
+    glow_scale: float  # what white in the emissive texture stands for, at least 1
 
 
 def bake(
@@ -92,10 +94,12 @@ def bake(
     be decoded as MikkTSpace says: interpolate normal and tangent, do not normalize them,
     bitangent = w * cross(normal, tangent). Occlusion, roughness and metallic become one image
     where the source has textures of them or materials that differ, else they stay numbers; the
-    same holds for emissive. Gutters are filled from the nearest texel.
+    same holds for emissive, whose factor is as bright as the brightest material. Gutters are filled
+    from the nearest texel.
 
-    Where any material of the source is a mask, all is a mask, with the cutoff of the first; else
-    where any blends, all blends. Alpha of opaque materials counts as 1.
+    Where any material of the source is a mask, all is a mask, with the first cutoff that cuts; else
+    where any blends, all blends. Alpha of opaque materials counts as 1. Where any is double-sided,
+    all is. What an artist may notice of this is warned of.
 
     Args:
         lods: With charts in one atlas, not overlapping.
@@ -114,7 +118,7 @@ def bake(
     from pipeline.texture.occlusion import SkyRays, mean_in_chart
     from pipeline.texture.project import Projector
     from pipeline.texture.rasterize import barycentrics_of_texels, rasterize
-    from pipeline.texture.sample import linear_to_srgb, to_bytes
+    from pipeline.texture.sample import to_bytes
     from pipeline.texture.tangent_space import to_tangent_space
 
     started = time.monotonic()
@@ -126,7 +130,7 @@ def bake(
     progress(Stage.BAKE, 0.05)
     projector = Projector(source)
     progress(Stage.BAKE, 0.08)
-    appearance = Appearance(source, content.alpha_cutoff)
+    appearance = Appearance(source, content.alpha_cutoff, lambda: progress(Stage.BAKE, 0.09))
     sky_rays = SkyRays(source, projector.scene) if options.ambient_occlusion else None
 
     shape = texture_size, texture_size
@@ -157,7 +161,7 @@ def bake(
         missed_count += int(hits.is_missed.sum())
 
         base_color[texels] = to_bytes(
-            np.column_stack([linear_to_srgb(looks.base_color[:, :3]), looks.base_color[:, 3]])
+            np.column_stack([srgb_from_linear(looks.base_color[:, :3]), looks.base_color[:, 3]])
         )[:, : base_color.shape[2]]
         # A wall that is seen from behind shows its back: turn its normal round.
         toward_us = np.where(hits.is_missed[:, None], -looks.normals, looks.normals)
@@ -165,7 +169,9 @@ def bake(
         if orm is not None:
             orm[texels] = to_bytes(looks.orm)
         if emissive is not None:
-            emissive[texels] = to_bytes(linear_to_srgb(looks.emissive))
+            emissive[texels] = to_bytes(
+                srgb_from_linear(looks.emissive / np.float32(content.glow_scale))
+            )
         if sky is not None and sky_rays is not None:
             sky[texels] = sky_rays.seen(hits, *texels)
 
@@ -249,16 +255,23 @@ def _content(source: Surface, options: BakeOptions, progress: Progress) -> _Cont
             "The asset has opaque and blended materials; its one material blends, so engines "
             "sort its opaque parts like transparent ones.",
         )
+    if len({material.double_sided for material in materials}) > 1:
+        progress.warn(
+            Stage.BAKE,
+            "The asset has single- and double-sided materials; its one material is double-sided, "
+            "so the backs of single-sided parts show, too.",
+        )
     surfaces = {(material.metallic_factor, material.roughness_factor) for material in materials}
     glows = {material.emissive_factor for material in materials}
     return _Content(
         alpha_mode=alpha_mode,
-        alpha_cutoff=masks[0].alpha_cutoff if masks else 0.5,
+        alpha_cutoff=next((mask.alpha_cutoff for mask in masks if mask.alpha_cutoff > 0), 0.5),
         has_orm=options.ambient_occlusion
         or len(surfaces) > 1
         or any(material.metallic_roughness or material.occlusion for material in materials),
         has_emissive=len(glows) > 1
         or any(material.emissive and any(material.emissive_factor) for material in materials),
+        glow_scale=max(1.0, *(max(factor) for factor in glows)),
     )
 
 
@@ -296,7 +309,7 @@ def _material(
         metallic_roughness=orm,
         normal=normal,
         occlusion=orm,
-        emissive_factor=(1.0, 1.0, 1.0) if emissive else first.emissive_factor,
+        emissive_factor=(content.glow_scale,) * 3 if emissive else first.emissive_factor,
         emissive=emissive,
         alpha_mode=content.alpha_mode,
         alpha_cutoff=content.alpha_cutoff,

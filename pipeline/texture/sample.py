@@ -1,5 +1,6 @@
 """Reads textures: bilinear, repeating, in linear light, at the right mip."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,20 +8,12 @@ import PIL.Image
 from numba import njit
 from numpy.typing import NDArray
 
+from pipeline.srgb import linear_from_srgb, srgb_from_linear
 from pipeline.types import ByteArray, FloatArray, Image
 
 _BYTES = np.arange(256) / 255
 _LINEAR = _BYTES.astype(np.float32)
-_SRGB_TO_LINEAR = np.where(
-    _BYTES <= 0.04045, _BYTES / 12.92, ((_BYTES + 0.055) / 1.055) ** 2.4
-).astype(np.float32)
-
-
-def linear_to_srgb(linear: FloatArray) -> FloatArray:
-    """Encode linear light in [0, 1] as sRGB in [0, 1]. Source: IEC 61966-2-1, 1999."""
-    return np.where(
-        linear <= 0.0031308, 12.92 * linear, 1.055 * np.power(linear, np.float32(1 / 2.4)) - 0.055
-    )
+_LINEAR_OF_SRGB = linear_from_srgb(_BYTES).astype(np.float32)
 
 
 def to_bytes(values: NDArray[np.floating]) -> ByteArray:
@@ -56,19 +49,22 @@ class Texture:
         return _read(self.texels, self.sizes, self.decode, uvs, levels)
 
 
-def prepare(image: Image, channels: int, *, is_srgb: bool) -> Texture:
+def prepare(
+    image: Image, channels: int, *, is_srgb: bool, step: Callable[[], None] = lambda: None
+) -> Texture:
     """Build the mips of a texture.
 
     Args:
         image: The picture.
         channels: How many to keep. Gray fills up to three with itself; a missing alpha is 1.
         is_srgb: Whether the first three channels are sRGB; a fourth never is.
+        step: Called once per channel and mip; may raise to stop.
     """
     pixels = _with_channels(image.pixels, channels)
-    decode = np.stack([_SRGB_TO_LINEAR if is_srgb and c < 3 else _LINEAR for c in range(channels)])
+    decode = np.stack([_LINEAR_OF_SRGB if is_srgb and c < 3 else _LINEAR for c in range(channels)])
     mips = [pixels]
     while max(mips[-1].shape[:2]) > 1:
-        mips.append(_half(mips[-1], decode, is_srgb=is_srgb))
+        mips.append(_half(mips[-1], decode, is_srgb=is_srgb, step=step))
     counts = [mip.shape[0] * mip.shape[1] for mip in mips]
     firsts = np.cumsum([0, *counts[:-1]])
     return Texture(
@@ -88,15 +84,18 @@ def _with_channels(pixels: ByteArray, channels: int) -> ByteArray:
     return np.concatenate([color, alpha], axis=2)[:, :, :channels]
 
 
-def _half(pixels: ByteArray, decode: FloatArray, *, is_srgb: bool) -> ByteArray:
+def _half(
+    pixels: ByteArray, decode: FloatArray, *, is_srgb: bool, step: Callable[[], None]
+) -> ByteArray:
     """Halve width and height by the mean of the area, in linear light."""
     height, width, channels = pixels.shape
     size = max(1, width // 2), max(1, height // 2)
     planes = []
     for channel in range(channels):
+        step()
         plane = PIL.Image.fromarray(decode[channel][pixels[:, :, channel]])
         mean = np.asarray(plane.resize(size, PIL.Image.Resampling.BOX))
-        planes.append(to_bytes(linear_to_srgb(mean) if is_srgb and channel < 3 else mean))
+        planes.append(to_bytes(srgb_from_linear(mean) if is_srgb and channel < 3 else mean))
     return np.stack(planes, axis=2)
 
 

@@ -82,7 +82,8 @@ def train_slat(samples: list[PropSample], conditions: Conditions, runs: Path) ->
         encoder = wait_for_picture_encoder(runs / "structure_flow.pt")
         with torch.autocast("cpu", torch.bfloat16):
             pictures = (v.permute(0, 3, 1, 2).float() / 255 for v in conditions.views)
-            return torch.stack([encoder(p).half() for p in pictures])
+            # Halved at the end: on a CPU, autocast refuses to stack float16.
+            return torch.stack([encoder(p) for p in pictures]).half()
 
     coords = [s.coords for s in samples]
     slat.train_flow(coords, normalized, conditions, image_tokens, SLAT_FLOW, runs / "slat_flow.pt")

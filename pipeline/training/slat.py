@@ -83,6 +83,7 @@ def _collate(
 
 def train_vae(samples: Sequence[PropSample], options: LoopOptions, path: Path) -> SLatVae:
     """Learn 8 numbers per voxel from which the fine field can be read back."""
+    torch.manual_seed(0)
     vae = SLatVae()
 
     def loss(step: int) -> dict[str, Tensor]:
@@ -104,7 +105,6 @@ def train_vae(samples: Sequence[PropSample], options: LoopOptions, path: Path) -
         kl = 0.5 * (mean**2 + logvar.exp() - 1 - logvar).mean()
         return {**fit, "anchor": anchor, "kl": 1e-4 * kl}
 
-    torch.manual_seed(0)
     trained = train(vae, loss, options, path)
     assert isinstance(trained, SLatVae)
     return trained
@@ -149,7 +149,7 @@ def field_losses(head: Tensor, sdf: Tensor, color: Tensor) -> dict[str, Tensor]:
     near = torch.exp(-((target_sdf * CELLS) ** 2) / 2)
     sdf_error = (cells[..., :8] - target_sdf).abs()
     target_color = color.float()[:, CHILD_CORNERS] / 255  # [L, 64, 8, 3]
-    rgb = cells[..., 53:].unflatten(-1, (8, 6))[..., :3].sigmoid()
+    rgb = cells[..., 53:].reshape(-1, 64, 8, 6)[..., :3].sigmoid()
     color_error = ((rgb - target_color).abs() * near[..., None]).sum() / (3 * near.sum() + 1)
     return {"sdf": ((0.2 + near) * sdf_error).mean() * 4, "color": 4 * color_error}
 
@@ -192,6 +192,7 @@ def train_flow(
         path: Checkpoint.
         batch: Samples per step.
     """
+    torch.manual_seed(0)
     model = build(SLatFlowModel, configs.SLAT_FLOW)
     pictures = lru_cache(maxsize=1)(image_tokens)
 
@@ -221,7 +222,6 @@ def train_flow(
         v = model(noisy, 1000 * t, cond).feats.float()
         return {"velocity": F.mse_loss(v, (1 - SIGMA_MIN) * eps - x0)}
 
-    torch.manual_seed(0)
     trained = train(model, loss, options, path)
     assert isinstance(trained, SLatFlowModel)
     return trained

@@ -47,10 +47,12 @@ class StructureVae(nn.Module):
 
 def train_vae(grids: Tensor, options: LoopOptions, path: Path) -> StructureVae:
     """Reconstruct occupancy through an 8x8x8x8 latent of about unit scale."""
+    torch.manual_seed(0)
     vae = StructureVae()
 
     def loss(step: int) -> dict[str, Tensor]:
         rng = np.random.default_rng(step)
+        torch.manual_seed(step)
         batch = grids[rng.integers(len(grids), size=8)]
         if rng.random() < 0.5:
             batch = batch.flip(1)  # mirrored props are props
@@ -65,7 +67,6 @@ def train_vae(grids: Tensor, options: LoopOptions, path: Path) -> StructureVae:
         bce = F.binary_cross_entropy_with_logits(logits, x, pos_weight=torch.tensor(4.0))
         return {"dice": dice, "bce": 2 * bce, "kl": 3e-3 * kl}
 
-    torch.manual_seed(0)
     trained = train(vae, loss, options, path)
     assert isinstance(trained, StructureVae)
     return trained
@@ -92,6 +93,7 @@ def train_flow(
     latents: Tensor, conditions: Conditions, options: LoopOptions, path: Path, batch: int = 64
 ) -> StructureFlow:
     """Learn the velocity of the structure latent under captions, and under pictures."""
+    torch.manual_seed(0)
     model = StructureFlow()
 
     def loss(step: int) -> dict[str, Tensor]:
@@ -113,7 +115,6 @@ def train_flow(
         v = model.flow(x_t, 1000 * t, cond).float()
         return {"velocity": F.mse_loss(v, (1 - SIGMA_MIN) * eps - x0)}
 
-    torch.manual_seed(0)
     trained = train(model, loss, options, path)
     assert isinstance(trained, StructureFlow)
     return trained

@@ -429,6 +429,20 @@ class TestAppearance:
         assert material.occlusion is None
         assert any("occlusion texture is dropped" in warning for warning in warnings_of(content))
 
+    @pytest.mark.parametrize("has_uvs", [True, False])
+    def test_without_its_maps_nothing_glows_or_turns_to_metal(self, has_uvs: bool) -> None:
+        file = triangle_file(TEXCOORD_0=UVS) if has_uvs else triangle_file()
+        textured(file, checkerboard())
+        material = file.json["materials"][0]
+        elsewhere = {"index": 0, "texCoord": 1}
+        material["emissiveTexture"] = elsewhere
+        material["emissiveFactor"] = [1, 1, 1]
+        material["pbrMetallicRoughness"]["metallicRoughnessTexture"] = elsewhere
+        read_material = read(file.glb()).materials[0]
+        assert read_material.emissive is None
+        assert read_material.emissive_factor == (0, 0, 0)
+        assert read_material.metallic_factor == 0
+
     def test_a_texture_without_uvs_is_dropped_with_a_warning(self) -> None:
         file = triangle_file()
         textured(file, checkerboard())

@@ -1,5 +1,6 @@
 """Surface <-> bytes."""
 
+import contextlib
 import json
 import struct
 from dataclasses import fields
@@ -38,7 +39,7 @@ def textured() -> Surface:
     shared = image(1)
     return surface(
         Material(
-            name="wood ümlaut \"quoted\"",
+            name='wood ümlaut "quoted"',
             base_color_factor=(0.1, 0.2, 0.3, 0.4),
             base_color=shared,
             metallic_factor=0.5,
@@ -146,10 +147,8 @@ def test_a_damaged_header_is_refused_or_read(data: st.DataObject) -> None:
     length = struct.unpack("<Q", content[:8])[0]
     at = data.draw(st.integers(0, 8 + length - 1))
     content[at] = data.draw(st.integers(0, 255))
-    try:
+    with contextlib.suppress(InvalidInput):  # and nothing else
         surface_from_bytes(bytes(content))
-    except InvalidInput as refused:
-        assert "not a stored surface" in str(refused)
 
 
 @pytest.mark.parametrize("kept", [0, 7, 8, 100, -1])

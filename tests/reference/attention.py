@@ -18,7 +18,8 @@ def attend_by_loops(
             for h in range(q.shape[1]):
                 scores = torch.stack([q[i, h] @ k[j, h] / q.shape[2] ** 0.5 for j in keys])
                 weights = scores.exp() / scores.exp().sum()
-                heads.append(torch.stack([w * v[j, h] for w, j in zip(weights, keys)]).sum(0))
+                mixed = [weight * v[j, h] for weight, j in zip(weights, keys, strict=True)]
+                heads.append(torch.stack(mixed).sum(0))
             rows.append(torch.stack(heads))
         q_start, kv_start = q_start + q_length, kv_start + kv_length
     return torch.stack(rows) if rows else torch.zeros_like(q)

@@ -2,9 +2,16 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from pipeline.errors import Cancelled, InvalidInput
-from pipeline.mesh.measure import SurfaceDistance, deviation, signed_volume, topology
+from pipeline.mesh.measure import (
+    SurfaceDistance,
+    deviation,
+    sample_surface,
+    signed_volume,
+    topology,
+)
 from pipeline.mesh.remesh import RemeshOptions, is_soup, remesh
 from pipeline.mesh.simplify import simplify
 from pipeline.types import Mesh, Silent, Stage
@@ -27,6 +34,25 @@ COARSE = RemeshOptions(mode="watertight", resolution=32)
 def _max_deviation(mesh: Mesh, reference: Mesh) -> float:
     to_reference = SurfaceDistance(reference)
     return deviation(mesh, reference, to_reference, 4_000, lambda: None).max_m
+
+
+def test_a_large_surface_is_sampled_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    ball = sphere(16)
+    whole, steps = remesh(ball, COARSE, Silent()), Listener()
+    monkeypatch.setattr("pipeline.mesh.remesh.SAMPLES_PER_STEP", 500)
+    largest = 0
+    sample = sample_surface
+
+    def watched(mesh: Mesh, count: int) -> NDArray[np.float64]:
+        nonlocal largest
+        largest = max(largest, count)
+        return sample(mesh, count)
+
+    monkeypatch.setattr("pipeline.mesh.remesh.sample_surface", watched)
+    in_parts = remesh(ball, COARSE, steps)
+    assert largest < 600
+    np.testing.assert_array_equal(in_parts.positions, whole.positions)
+    np.testing.assert_array_equal(in_parts.faces, whole.faces)
 
 
 def test_a_body_keeps_its_shape() -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pipeline.errors import Cancelled, InvalidInput
 from pipeline.mesh.manifold import split_non_manifold
 from pipeline.mesh.measure import face_areas, signed_volume, topology
-from pipeline.mesh.repair import RepairOptions, RepairResult, repair
-from pipeline.types import Mesh, Silent, Stage
+from pipeline.mesh.repair import RepairOptions, RepairResult, repair, turned_alike
+from pipeline.types import Material, Mesh, Silent, Stage, Surface
 from tests.pipeline.mesh.shapes import (
     Listener,
     crumbs,
@@ -66,6 +66,40 @@ def test_split_vertices_are_welded() -> None:
     assert is_closed_manifold(result.mesh)
     assert len(result.mesh.positions) == len(sphere(12).positions)
     assert result.counts.welded_vertices == 3 * len(sphere(12).faces) - len(sphere(12).positions)
+
+
+def test_the_surface_turns_where_the_mesh_was_turned_and_normals_look_outward() -> None:
+    good, bad = cube(), cube(center=(5, 0, 0))
+    mesh = together(good, mesh_of(bad.positions, bad.faces[:, ::-1]))
+    outward = np.concatenate([good.positions, bad.positions - (5, 0, 0)]).astype(np.float32)
+    outward /= np.linalg.norm(outward, axis=1, keepdims=True)
+    repaired = _repair(mesh, UPLOAD)
+    inward = np.where(np.arange(16)[:, None] < 8, outward, -outward)
+    for normals in (outward, inward):  # wound inward, and shaded outward or inward
+        surface = Surface(
+            positions=mesh.positions,
+            faces=mesh.faces,
+            normals=normals,
+            face_materials=np.zeros(24, np.int32),
+            materials=(Material(),),
+        )
+        turned = turned_alike(surface, repaired)
+        np.testing.assert_array_equal(turned.faces[:12], good.faces)
+        assert signed_volume(turned.mesh) == pytest.approx(2)
+        np.testing.assert_array_equal(turned.normals, outward)
+        np.testing.assert_array_equal(surface.faces, mesh.faces)
+
+
+def test_a_surface_that_repair_leaves_alone_stays_itself() -> None:
+    ball = sphere(8)
+    surface = Surface(
+        positions=ball.positions,
+        faces=ball.faces,
+        normals=ball.positions,
+        face_materials=np.zeros(len(ball.faces), np.int32),
+        materials=(Material(),),
+    )
+    assert turned_alike(surface, _repair(ball, UPLOAD)) is surface
 
 
 def test_minus_zero_and_zero_are_one_place() -> None:

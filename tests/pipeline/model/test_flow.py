@@ -1,5 +1,7 @@
 """Times, guidance and the Euler walk."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from hypothesis import given
@@ -23,9 +25,7 @@ TWENTY_FIVE = [
 def sampler(
     steps: int, strength: float = 0.0, interval: tuple[float, float] = (0.0, 1.0), r: float = 3.0
 ) -> Sampler:
-    return Sampler(
-        steps=steps, guidance_strength=strength, guidance_interval=interval, rescale_t=r
-    )
+    return Sampler(steps=steps, guidance_strength=strength, guidance_interval=interval, rescale_t=r)
 
 
 def ignore(_: float) -> None: ...
@@ -41,7 +41,7 @@ def test_times_fall_from_exactly_one_to_exactly_zero(steps: int, r: float) -> No
     grid = times(steps, r)
     assert len(grid) == steps + 1
     assert (grid[0], grid[-1]) == (pytest.approx(1.0, abs=1e-12), 0.0)
-    assert all(a > b for a, b in zip(grid, grid[1:], strict=False))
+    assert all(a > b for a, b in pairwise(grid))
 
 
 def test_without_rescaling_times_are_even() -> None:
@@ -116,7 +116,7 @@ def test_euler_is_exact_along_straight_paths(steps: int) -> None:
 def test_euler_on_a_linear_field_is_the_product_of_its_steps() -> None:
     found = euler(lambda x, t: x, torch.ones(1, dtype=torch.float64), sampler(12), ignore)
     expected = 1.0
-    for t, t_next in zip(times(12, 3.0), times(12, 3.0)[1:], strict=False):
+    for t, t_next in pairwise(times(12, 3.0)):
         expected *= 1 - (t - t_next)
     assert float(found) == pytest.approx(expected, rel=1e-14)
 

@@ -8,11 +8,13 @@ import pytest
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline.errors import Cancelled, InvalidInput
+from pipeline.mesh.repair import RepairOptions, repair, turned_alike
 from pipeline.mesh.tangents import tangents
 from pipeline.mesh.unwrap import UnwrapOptions, unwrap
 from pipeline.texture.bake import BakeOptions, BakeResult, bake
+from pipeline.texture.sample import prepare
 from pipeline.types import Image, Material, Mesh, Silent, Stage, Surface, UnwrappedMesh
-from tests.pipeline.mesh.shapes import Listener, mesh_of, plane, sphere, together
+from tests.pipeline.mesh.shapes import Listener, cube, mesh_of, plane, sphere, together
 
 SIZE = 256
 
@@ -312,6 +314,31 @@ def test_a_source_turned_inside_out_is_a_miss_but_shows_its_colors() -> None:
     assert _angles(seen, _unit(points)).mean() < 2
 
 
+def test_a_thin_plank_that_was_inside_out_keeps_top_and_bottom() -> None:
+    box = cube()
+    plank = mesh_of(box.positions * (1, 0.01, 1), box.faces[:, ::-1])
+    heights = plank.positions[plank.faces][:, :, 1]
+    sides, top, bottom = (Material(base_color_factor=(*rgb, 1)) for rgb in np.eye(3))
+    source = Surface(
+        positions=plank.positions,
+        faces=plank.faces,
+        normals=np.tile(np.array([0, 1, 0], np.float32), (8, 1)),
+        face_materials=np.asarray(
+            (heights > 0).all(axis=1) + 2 * (heights < 0).all(axis=1), np.int32
+        ),
+        materials=(sides, top, bottom),
+    )
+    repaired = repair(plank, RepairOptions.for_upload(), Silent())
+    lods = unwrap((repaired.mesh,), UnwrapOptions(texture_size=SIZE), Silent())
+    result = _bake(lods, turned_alike(source, repaired))
+    faces, _, seen = _seen(lods[0], result.material.base_color)
+    height = lods[0].positions[lods[0].faces][faces][:, :, 1]
+    for material, is_here in ((1, (height > 0).all(axis=1)), (2, (height < 0).all(axis=1))):
+        assert is_here.sum() > 100
+        assert (seen[is_here].argmax(axis=1) == material).all()
+    assert result.miss_ratio == 0
+
+
 # --- what the material holds
 
 
@@ -357,6 +384,44 @@ def test_glow_is_baked_when_there_is_a_texture_of_it() -> None:
     assert material.emissive_factor == (1, 1, 1)
 
 
+def test_what_glows_brighter_than_white_keeps_its_strength() -> None:
+    glow = Image(pixels=np.full((4, 4, 3), (255, 188, 0), np.uint8))
+    lamp = Material(emissive=glow, emissive_factor=(8, 8, 8))
+    plain = Material(emissive_factor=(0, 2, 0))
+    source = _square_surface(AS_IT_HANGS, lamp, plain, face_materials=np.array([0, 1], np.int32))
+    material = _bake((_square(),), source, 64).material
+    shown = _linear(_pixels(material.emissive) / 255) * material.emissive_factor
+    assert np.allclose(shown[60, 32], [8, 4, 0], atol=0.05)
+    assert np.allclose(shown[4, 32], [0, 2, 0], atol=0.05)
+
+
+def test_a_texture_of_many_materials_is_prepared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    palette = Image(pixels=np.full((4, 4, 3), 90, np.uint8))
+    prepared = []
+
+    def counted(image: Image, *args: Any, **options: Any) -> Any:
+        prepared.append(image)
+        return prepare(image, *args, **options)
+
+    monkeypatch.setattr("pipeline.texture.appearance.prepare", counted)
+    materials = tuple(Material(name=name, base_color=palette) for name in "ab")
+    _bake(
+        (_square(),),
+        _square_surface(AS_IT_HANGS, *materials, face_materials=np.array([0, 1], np.int32)),
+        64,
+    )
+    assert len(prepared) == 1
+
+
+def test_single_sided_parts_that_become_double_sided_are_told() -> None:
+    sides = Material(double_sided=True), Material()
+    source = _square_surface(AS_IT_HANGS, *sides, face_materials=np.array([0, 1], np.int32))
+    listener = Listener()
+    assert bake((_square(),), source, 64, BakeOptions(), listener).material.double_sided
+    (warning,) = listener.warnings
+    assert "double-sided" in warning
+
+
 @pytest.mark.parametrize(
     ("modes", "expected"),
     [
@@ -393,6 +458,17 @@ def test_masks_of_different_cutoffs_are_cut_where_they_were() -> None:
     alpha = _pixels(material.base_color)[:, :, 3] / 255
     assert alpha[60, 32] > material.alpha_cutoff
     assert alpha[4, 32] < material.alpha_cutoff
+
+
+@pytest.mark.parametrize("cutoffs", [(0.0, 0.6), (0.6, 0.0)])
+def test_a_mask_that_cuts_nothing_leaves_the_other_its_holes(cutoffs: tuple[float, float]) -> None:
+    texture = Image(pixels=np.full((2, 2, 4), 128, np.uint8))  # alpha 0.5
+    masks = (Material(base_color=texture, alpha_mode="MASK", alpha_cutoff=c) for c in cutoffs)
+    source = _square_surface(AS_IT_HANGS, *masks, face_materials=np.array([0, 1], np.int32))
+    material = _bake((_square(),), source, 64).material
+    alpha = _pixels(material.base_color)[:, :, 3] / 255
+    shown = [alpha[60, 32] >= material.alpha_cutoff, alpha[4, 32] >= material.alpha_cutoff]
+    assert shown == [cutoff == 0 for cutoff in cutoffs]
 
 
 def test_hidden_places_get_less_sky() -> None:

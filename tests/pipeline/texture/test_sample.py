@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.texture.sample import linear_to_srgb, prepare, to_bytes
+from pipeline.srgb import srgb_from_linear
+from pipeline.texture.sample import prepare, to_bytes
 from pipeline.types import Image
 
 POINT = 1e-6  # a target texel so small that no mip is asked for
@@ -37,7 +38,7 @@ def test_light_is_averaged_not_bytes() -> None:
     # Black and white make half the light, which is byte 188, not 128.
     half = _read([[[0] * 3, [255] * 3]], [0.5, 0.5], srgb=True)
     assert np.allclose(half, 0.5)
-    assert (to_bytes(linear_to_srgb(half)) == 188).all()
+    assert (to_bytes(srgb_from_linear(half)) == 188).all()
 
 
 def test_textures_repeat() -> None:
@@ -52,7 +53,7 @@ def test_textures_repeat() -> None:
 def test_srgb_bytes_survive() -> None:
     ramp = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
     uvs = np.stack([(np.arange(256) + 0.5) / 256, np.full(256, 0.5)], axis=1)
-    assert np.array_equal(to_bytes(linear_to_srgb(_read(ramp, uvs, srgb=True))), ramp[0])
+    assert np.array_equal(to_bytes(srgb_from_linear(_read(ramp, uvs, srgb=True))), ramp[0])
 
 
 @pytest.mark.parametrize("size", [(64, 64), (48, 20), (33, 7), (1, 16)])

@@ -1,0 +1,128 @@
+"""From samples to a model folder: every half runs, and what comes out loads."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pipeline.model.weights import load_models
+from pipeline.training import __main__ as training
+from pipeline.training import dataset, slat, structure
+from pipeline.training.conditions import Conditions
+from pipeline.training.dataset import PropSample
+from pipeline.training.export import _absorb_scale
+from pipeline.training.loop import LoopOptions
+from tests.pipeline.model.tiny_model import LetterEncoder
+
+pytestmark = pytest.mark.usefixtures("_small_models")
+
+
+@pytest.fixture
+def folder(
+    samples: list[PropSample],
+    conditions: Conditions,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """A training folder with samples and encoded conditions; steps are few."""
+    (tmp_path / "samples").mkdir()
+    for i, sample in enumerate(samples):
+        dataset.save(sample, tmp_path / "samples" / f"{i:05d}.npz")
+    torch.save(vars(conditions), tmp_path / "conditions.pt")
+    two = LoopOptions(steps=2, learning_rate=1e-3, log_every=1, save_every=1)
+    for name in ("STRUCTURE_VAE", "STRUCTURE_FLOW", "SLAT_VAE", "SLAT_DECODER", "SLAT_FLOW"):
+        monkeypatch.setattr(training, name, two)
+    monkeypatch.setattr(structure, "IMAGE_ENCODER_STEPS", 1)
+    monkeypatch.setattr(slat, "IMAGES_FROM_STEP", 1)
+    monkeypatch.setattr(slat, "IMAGE_SHARE", 1.0)
+    return tmp_path
+
+
+def run(monkeypatch: pytest.MonkeyPatch, folder: Path, half: str) -> None:
+    arguments = ["training", str(folder), "--half", half, "--samples-per-kind", "0"]
+    arguments += ["--threads", "1", "--out", str(folder / "out")]
+    monkeypatch.setattr(sys, "argv", arguments)
+    training.main()
+
+
+def test_the_halves_one_after_another_make_a_model_that_loads(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The text encoder takes seconds to load and is tested elsewhere.
+    monkeypatch.setattr("pipeline.model.weights.MiniLmEncoder", lambda *_: LetterEncoder())
+    for half in ("data", "structure", "slat", "decoder"):
+        assert not (folder / "out").exists()
+        run(monkeypatch, folder, half)
+
+    models = load_models(folder / "out", "cpu")
+    assert models.name == "lodsmith-starter"
+    assert models.license == "MIT"
+    assert models.structure_shape == (8, 8, 8, 8)
+    assert models.mesh_decoder.resolution == 32
+    assert models.image_encoder is not None
+    for file in (folder / "out" / "ckpts").glob("*.safetensors"):
+        assert {tensor.dtype for tensor in load_file(file).values()} == {torch.float16}
+
+    # The averages are what is exported, the decoder from its own run.
+    runs = folder / "runs"
+    decoder = torch.load(runs / "slat_decoder.pt", weights_only=True)["average"]
+    for key, value in models.mesh_decoder.state_dict().items():
+        assert torch.equal(value, decoder[key].half().float())
+    flow = torch.load(runs / "slat_flow.pt", weights_only=True)["average"]
+    for key, value in models.slat_flow.state_dict().items():
+        assert torch.equal(value, flow[key].half().float())
+    # The picture encoder stood still, so its last weights are exported, not their average.
+    image = torch.load(runs / "structure_flow.pt", weights_only=True)["model"]
+    for key, value in models.image_encoder.state_dict().items():
+        assert torch.equal(value, image[f"image.{key}"].half().float())
+
+
+@pytest.mark.parametrize("scale", [0.3, 2.5])
+def test_absorbing_the_scale_leaves_the_way_there_and_back_unchanged(scale: float) -> None:
+    torch.manual_seed(0)
+    vae = structure.StructureVae().eval()
+    for parameter in vae.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    occupancy = (torch.rand(1, 1, 16, 16, 16) < 0.2).float()
+    with torch.no_grad():
+        mean, _ = vae.encoder(occupancy)
+        logits = vae.decoder(mean)
+        _absorb_scale(vae, scale)
+        scaled, _ = vae.encoder(occupancy)
+        torch.testing.assert_close(scaled, mean / scale, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(vae.decoder(scaled), logits, atol=1e-4, rtol=1e-4)
+
+
+def test_the_picture_encoder_is_taken_once_it_stands_still(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    model = structure.StructureFlow()
+    path = folder / "structure_flow.pt"
+    waited = []
+
+    def later(seconds: float) -> None:
+        waited.append(seconds)
+        torch.save({"step": len(waited) - 1, "model": model.state_dict()}, path)
+
+    monkeypatch.setattr(training.time, "sleep", later)
+    encoder = training.wait_for_picture_encoder(path)
+    assert len(waited) == 2  # no file, then step 0
+    assert not any(p.requires_grad for p in encoder.parameters())
+    for key, value in encoder.state_dict().items():
+        assert torch.equal(value, model.image.state_dict()[key])
+
+
+def test_conditions_are_encoded_once(
+    folder: Path, samples: list[PropSample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "MiniLmEncoder", lambda *_: LetterEncoder())
+    path = folder / "again.pt"
+    first = training.encoded_conditions(samples, path)
+    other = [replace(sample, captions=("changed",)) for sample in samples]
+    second = training.encoded_conditions(other, path)
+    assert torch.equal(first.tokens, second.tokens)
+    assert second.of_sample == first.of_sample
