@@ -6,7 +6,6 @@ import resource
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pipeline.types import LodMeasure, Progress, Stage
@@ -105,6 +104,8 @@ _LIBRARIES = (
 
 def library_versions() -> dict[str, str]:
     """Installed version of every library that has a hand in the result; "" where unknown."""
+    from importlib.metadata import PackageNotFoundError, version  # late: it loads `email`
+
     versions = {}
     for name in _LIBRARIES:
         try:

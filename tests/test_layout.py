@@ -77,7 +77,7 @@ def test_there_are_no_utils() -> None:
 @pytest.mark.parametrize(
     ("module", "absent"),
     [
-        ("pipeline", ("torch", "grpc")),
+        ("pipeline", ("torch", "grpc", "scipy", "numba", "PIL")),  # options are read everywhere
         ("server.app", ("torch",)),
         ("server.engine.worker", ("torch", "grpc")),  # a worker is started often, beside a fork ban
         ("server.cli", ("grpc", "typer", "numpy")),

@@ -6,6 +6,7 @@ import unicodedata
 
 _NAME_MAX_LENGTH = 40
 _FILE_SUFFIX = re.compile(r"\.(glb|gltf|png|jpe?g|webp)$", re.IGNORECASE)
+_ARTICLE = re.compile(r"^(an?|the)\s+(?=\w)", re.IGNORECASE)
 _OUR_AFFIXES = re.compile(r"^SM_(?=.)|_LOD\d+$")
 # Windows takes no file of these names, whatever its suffix.
 _RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)$", re.IGNORECASE)
@@ -14,11 +15,11 @@ _RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)$", re.IGNORECASE)
 def asset_name(text: str) -> str:
     """Turn a prompt or a file name into a PascalCase name for meshes, materials and files.
 
-    Only ASCII letters and digits, at most 40, never empty, and stable: the name of a name is
+    Only ASCII letters and digits, without a leading article, at most 40, never empty, and stable: the name of a name is
     itself. Text without any such letter becomes "Asset" and six digits of its hash, so that
     different texts keep different names.
     """
-    stem = _OUR_AFFIXES.sub("", _FILE_SUFFIX.sub("", text.strip()))
+    stem = _OUR_AFFIXES.sub("", _ARTICLE.sub("", _FILE_SUFFIX.sub("", text.strip())))
     ascii_text = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
     name = ""
     for word in re.findall(r"[A-Za-z0-9]+", ascii_text.replace("'", "")):

@@ -14,6 +14,7 @@ _REACH_TEXELS = 1.5
 # exactly, where the source has two answers.
 _INSET = 1e-4
 _FACES_PER_STEP = 4096
+_ROWS_PER_STEP = 256  # one face may be as large as the texture: 0.1 s at 8192 texels
 
 
 def rasterize(
@@ -27,13 +28,15 @@ def rasterize(
     Args:
         triangles: `[F, 3, 2]` corners in texels, origin top left. Either winding.
         texture_size: Width and height in texels.
-        step: Called every few thousand faces; may raise to stop.
+        step: Called every few thousand faces and hundred rows; may raise to stop.
     """
     owners = np.full((texture_size, texture_size), -1, np.int32)
     for kernel in (_cover, _cover_border):
-        for first in range(0, len(triangles), _FACES_PER_STEP):
-            step()
-            kernel(owners, triangles, first, min(first + _FACES_PER_STEP, len(triangles)))
+        for row in range(0, texture_size, _ROWS_PER_STEP):
+            band = row, min(row + _ROWS_PER_STEP, texture_size)
+            for first in range(0, len(triangles), _FACES_PER_STEP):
+                step()
+                kernel(owners, triangles, first, min(first + _FACES_PER_STEP, len(triangles)), band)
     # `_cover_border` writes -2 - face, to tell its texels from covered ones.
     return np.where(owners < -1, -2 - owners, owners)
 
@@ -60,7 +63,9 @@ def barycentrics_of_texels(
 
 
 @njit(cache=True, error_model="numpy")
-def _cover(owners: IntArray, triangles: NDArray[np.float64], first: int, end: int) -> None:
+def _cover(
+    owners: IntArray, triangles: NDArray[np.float64], first: int, end: int, band: tuple[int, int]
+) -> None:
     size = len(owners)
     for face in range(first, end):
         (x0, y0), (x1, y1), (x2, y2) = triangles[face]
@@ -69,7 +74,7 @@ def _cover(owners: IntArray, triangles: NDArray[np.float64], first: int, end: in
             continue
         left, right = _pixels(min(x0, x1, x2), max(x0, x1, x2), size)
         top, bottom = _pixels(min(y0, y1, y2), max(y0, y1, y2), size)
-        for row in range(top, bottom):
+        for row in range(max(top, band[0]), min(bottom, band[1])):
             y = row + 0.5
             for column in range(left, right):
                 x = column + 0.5
@@ -80,14 +85,16 @@ def _cover(owners: IntArray, triangles: NDArray[np.float64], first: int, end: in
 
 
 @njit(cache=True, error_model="numpy")
-def _cover_border(owners: IntArray, triangles: NDArray[np.float64], first: int, end: int) -> None:
+def _cover_border(
+    owners: IntArray, triangles: NDArray[np.float64], first: int, end: int, band: tuple[int, int]
+) -> None:
     size = len(owners)
     for face in range(first, end):
         triangle = triangles[face]
         reach = _REACH_TEXELS
         left, right = _pixels(triangle[:, 0].min() - reach, triangle[:, 0].max() + reach, size)
         top, bottom = _pixels(triangle[:, 1].min() - reach, triangle[:, 1].max() + reach, size)
-        for row in range(top, bottom):
+        for row in range(max(top, band[0]), min(bottom, band[1])):
             for column in range(left, right):
                 owner = owners[row, column]
                 if owner >= 0:

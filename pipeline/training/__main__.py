@@ -23,8 +23,9 @@ from pipeline.training.props import KINDS
 
 STRUCTURE_VAE = LoopOptions(steps=700, learning_rate=1e-3)
 STRUCTURE_FLOW = LoopOptions(steps=2600, learning_rate=6e-4, attention=SDPBackend.MATH)
+STRUCTURE_REFINED = LoopOptions(steps=800, learning_rate=4e-4, attention=SDPBackend.MATH)
 SLAT_VAE = LoopOptions(steps=1000, learning_rate=1e-3)
-SLAT_DECODER = LoopOptions(steps=500, learning_rate=6e-4)
+SLAT_DECODER = LoopOptions(steps=450, learning_rate=6e-4)
 SLAT_FLOW = LoopOptions(steps=1300, learning_rate=8e-4)
 STARTER = Path(__file__).parent.parent / "starter"
 
@@ -66,7 +67,11 @@ def train_structure(samples: list[PropSample], conditions: Conditions, runs: Pat
     # The flow expects unit scale; the exported weights absorb the factor.
     scale = float(latents.std())
     torch.save({"scale": scale}, runs / "structure_scale.pt")
-    structure.train_flow(latents / scale, conditions, STRUCTURE_FLOW, runs / "structure_flow.pt")
+    latents = latents / scale
+    flow = structure.train_flow(latents, conditions, STRUCTURE_FLOW, runs / "structure_flow.pt")
+    structure.refine_flow(
+        flow, latents, conditions, STRUCTURE_REFINED, runs / "structure_refined.pt"
+    )
 
 
 def train_slat(samples: list[PropSample], conditions: Conditions, runs: Path) -> None:

@@ -22,15 +22,12 @@ def write_starter(runs: Path, out: Path) -> None:
     slat_flow = build(SLatFlowModel, configs.SLAT_FLOW)
     for model, name in [
         (structure_vae, "structure_vae"),
-        (structure_flow, "structure_flow"),
+        (structure_flow, "structure_refined"),
         (slat_vae, "slat_vae"),
         (slat_flow, "slat_flow"),
     ]:
         state = torch.load(runs / f"{name}.pt", weights_only=True)
         model.load_state_dict(state["average"])
-        if isinstance(model, StructureFlow):  # it stood still for the second half: no averaging
-            image = {k: v for k, v in state["model"].items() if k.startswith("image.")}
-            model.load_state_dict(image, strict=False)
     decoder = torch.load(runs / "slat_decoder.pt", weights_only=True)
     slat_vae.decoder.load_state_dict(decoder["average"])
     scale = torch.load(runs / "structure_scale.pt", weights_only=True)["scale"]

@@ -1,5 +1,6 @@
 """Stage 1 training: the VAE of the sparse structure, then its flow."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -92,29 +93,70 @@ class StructureFlow(nn.Module):
 def train_flow(
     latents: Tensor, conditions: Conditions, options: LoopOptions, path: Path, batch: int = 64
 ) -> StructureFlow:
-    """Learn the velocity of the structure latent under captions, and under pictures."""
+    """Learn the velocity of the structure latent under captions, and under pictures.
+
+    Returns:
+        The averaged flow, and the picture encoder as it stood still.
+    """
     torch.manual_seed(0)
     model = StructureFlow()
 
     def loss(step: int) -> dict[str, Tensor]:
-        rng = np.random.default_rng(step)
-        torch.manual_seed(step)
-        index = rng.integers(len(latents), size=batch)
-        keep = torch.from_numpy(rng.random(batch) >= CONDITION_DROPOUT)[:, None, None]
-        if rng.random() < IMAGE_SHARE:
-            with torch.set_grad_enabled(step < IMAGE_ENCODER_STEPS):
-                tokens = model.image(conditions.pictures(index, rng)).float()
-            cond = tokens * keep  # no picture is all zeros
-        else:
-            cond = torch.where(keep, conditions.captions(index, rng), conditions.null_text)
-        x0 = latents[index]
-        eps = torch.randn_like(x0)
-        t = torch.sigmoid(torch.randn(batch) + 1)
-        tt = t[:, None, None, None, None]
-        x_t = (1 - tt) * x0 + (SIGMA_MIN + (1 - SIGMA_MIN) * tt) * eps
-        v = model.flow(x_t, 1000 * t, cond).float()
-        return {"velocity": F.mse_loss(v, (1 - SIGMA_MIN) * eps - x0)}
+        return _velocity_loss(
+            model, latents, conditions, batch, step, learn_pictures=step < IMAGE_ENCODER_STEPS
+        )
+
+    trained = train(model, loss, options, path)
+    assert isinstance(trained, StructureFlow)
+    trained.image.load_state_dict(model.image.state_dict())
+    return trained
+
+
+def refine_flow(
+    start: StructureFlow,
+    latents: Tensor,
+    conditions: Conditions,
+    options: LoopOptions,
+    path: Path,
+    batch: int = 64,
+) -> StructureFlow:
+    """Go on with a finished flow for a second, shorter cycle; the picture encoder stays."""
+    model = copy.deepcopy(start).requires_grad_(True)
+
+    def loss(step: int) -> dict[str, Tensor]:
+        # Other batches than the first cycle's.
+        return _velocity_loss(
+            model, latents, conditions, batch, 1_000_000 + step, learn_pictures=False
+        )
 
     trained = train(model, loss, options, path)
     assert isinstance(trained, StructureFlow)
     return trained
+
+
+def _velocity_loss(
+    model: StructureFlow,
+    latents: Tensor,
+    conditions: Conditions,
+    batch: int,
+    seed: int,
+    *,
+    learn_pictures: bool,
+) -> dict[str, Tensor]:
+    rng = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    index = rng.integers(len(latents), size=batch)
+    keep = torch.from_numpy(rng.random(batch) >= CONDITION_DROPOUT)[:, None, None]
+    if rng.random() < IMAGE_SHARE:
+        with torch.set_grad_enabled(learn_pictures):
+            tokens = model.image(conditions.pictures(index, rng)).float()
+        cond = tokens * keep  # no picture is all zeros
+    else:
+        cond = torch.where(keep, conditions.captions(index, rng), conditions.null_text)
+    x0 = latents[index]
+    eps = torch.randn_like(x0)
+    t = torch.sigmoid(torch.randn(batch) + 1)
+    tt = t[:, None, None, None, None]
+    x_t = (1 - tt) * x0 + (SIGMA_MIN + (1 - SIGMA_MIN) * tt) * eps
+    v = model.flow(x_t, 1000 * t, cond).float()
+    return {"velocity": F.mse_loss(v, (1 - SIGMA_MIN) * eps - x0)}

@@ -236,9 +236,9 @@ def test_a_bad_picture_is_refused_before_sampling(models: Models) -> None:
 
 def test_an_asset_is_a_model_a_report_and_a_preview(artifacts: tuple[Artifact, ...]) -> None:
     assert [(a.role, a.file_name, a.media_type) for a in artifacts] == [
-        ("model", "AWoodenBarrel.glb", "model/gltf-binary"),
-        ("report", "AWoodenBarrel.report.json", "application/json"),
-        ("preview", "AWoodenBarrel.preview.png", "image/png"),
+        ("model", "WoodenBarrel.glb", "model/gltf-binary"),
+        ("report", "WoodenBarrel.report.json", "application/json"),
+        ("preview", "WoodenBarrel.preview.png", "image/png"),
     ]
     assert artifacts[2].content.startswith(b"\x89PNG")
 
@@ -250,9 +250,9 @@ def test_the_glb_keeps_every_budget(artifacts: tuple[Artifact, ...], report: Any
         if "mesh" in node and "_LOD" in node["name"] and not node["name"].startswith("UCX"):
             (primitive,) = gltf["meshes"][node["mesh"]]["primitives"]
             counts[node["name"]] = gltf["accessors"][primitive["indices"]]["count"] // 3
-    assert list(counts) == ["SM_AWoodenBarrel_LOD0", "SM_AWoodenBarrel_LOD1"]
-    assert counts["SM_AWoodenBarrel_LOD0"] <= 300
-    assert counts["SM_AWoodenBarrel_LOD1"] <= 80
+    assert list(counts) == ["SM_WoodenBarrel_LOD0", "SM_WoodenBarrel_LOD1"]
+    assert counts["SM_WoodenBarrel_LOD0"] <= 300
+    assert counts["SM_WoodenBarrel_LOD1"] <= 80
     assert [lod["triangle_count"] for lod in report["lods"]] == list(counts.values())
     assert report["passed"] is True
 
@@ -275,7 +275,7 @@ def test_the_report_holds_recipe_stages_and_hashes(
     artifacts: tuple[Artifact, ...], report: Any
 ) -> None:
     model, _, preview = artifacts
-    assert report["name"] == "AWoodenBarrel"
+    assert report["name"] == "WoodenBarrel"
     assert report["recipe"]["seed"] == 7
     assert report["recipe"]["prompt"] == "a wooden barrel"
     assert report["stages"][0]["stage"] == "slat"

@@ -39,9 +39,9 @@ def test_generate_leaves_the_three_files(server: Peer, tmp_path: Path) -> None:
     assert result.exit_code == 0
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == [
-        "AWoodenBarrel.glb",
-        "AWoodenBarrel.preview.png",
-        "AWoodenBarrel.report.json",
+        "WoodenBarrel.glb",
+        "WoodenBarrel.preview.png",
+        "WoodenBarrel.report.json",
     ]
     assert "LOD3" in result.stdout
     assert "succeeded" not in result.stderr

@@ -23,9 +23,9 @@ def test_a_prompt_becomes_three_artifacts(server: Peer, tmp_path: Path) -> None:
     assert job.fraction == 1.0
     paths = server.client.download(job.result.artifacts, tmp_path)
     assert [path.name for path in paths] == [
-        "AWoodenBarrel.glb",
-        "AWoodenBarrel.report.json",
-        "AWoodenBarrel.preview.png",
+        "WoodenBarrel.glb",
+        "WoodenBarrel.report.json",
+        "WoodenBarrel.preview.png",
     ]
     report = json.loads(paths[1].read_bytes())
     assert report["recipe"]["prompt"] == "a wooden barrel"

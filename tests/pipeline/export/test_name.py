@@ -10,13 +10,13 @@ from pipeline.export.name import asset_name
 @pytest.mark.parametrize(
     ("text", "name"),
     [
-        ("a wooden barrel", "AWoodenBarrel"),
+        ("a wooden barrel", "WoodenBarrel"),
         ("my_barrel-02", "MyBarrel02"),
         ("TV stand", "TVStand"),
         ("Crème brûlée.glb", "CremeBrulee"),
         ("SM_Barrel_LOD0.glb", "Barrel"),
         ("../../etc/passwd", "EtcPasswd"),
-        ("the king's chair", "TheKingsChair"),
+        ("the king's chair", "KingsChair"),
     ],
 )
 def test_words_become_pascal_case(text: str, name: str) -> None:
@@ -25,7 +25,7 @@ def test_words_become_pascal_case(text: str, name: str) -> None:
 
 def test_long_prompts_end_at_a_word() -> None:
     name = asset_name("a weathered wooden barrel with iron hoops standing in a field")
-    assert name == "AWeatheredWoodenBarrelWithIronHoops"
+    assert name == "WeatheredWoodenBarrelWithIronHoops"
 
 
 def test_texts_without_latin_letters_keep_different_names() -> None:

@@ -84,3 +84,11 @@ def test_a_line_covers_no_texel_center_but_can_be_read() -> None:
 def test_the_square_is_covered_to_its_last_row_and_column() -> None:
     square = np.array([[(0, 0), (SIZE, 0), (SIZE, SIZE)], [(0, 0), (SIZE, SIZE), (0, SIZE)]])
     assert (rasterize(square.astype(np.float64), SIZE, _nothing) >= 0).all()
+
+
+def test_one_face_as_large_as_the_texture_can_be_stopped() -> None:
+    steps: list[None] = []
+    large = np.array([[(0.0, 0.0), (1024.0, 0.0), (1024.0, 1024.0)]])
+    owners = rasterize(large, 1024, lambda: steps.append(None))
+    assert len(steps) >= 8
+    assert (owners[np.triu_indices(1024)] == 0).all()

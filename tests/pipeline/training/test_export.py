@@ -33,7 +33,10 @@ def folder(
         dataset.save(sample, tmp_path / "samples" / f"{i:05d}.npz")
     torch.save(vars(conditions), tmp_path / "conditions.pt")
     two = LoopOptions(steps=2, learning_rate=1e-3, log_every=1, save_every=1)
-    for name in ("STRUCTURE_VAE", "STRUCTURE_FLOW", "SLAT_VAE", "SLAT_DECODER", "SLAT_FLOW"):
+    for name in (
+        "STRUCTURE_VAE", "STRUCTURE_FLOW", "STRUCTURE_REFINED", "SLAT_VAE", "SLAT_DECODER",
+        "SLAT_FLOW",
+    ):  # fmt: skip
         monkeypatch.setattr(training, name, two)
     monkeypatch.setattr(structure, "IMAGE_ENCODER_STEPS", 1)
     monkeypatch.setattr(slat, "IMAGES_FROM_STEP", 1)

@@ -101,14 +101,13 @@ def test_the_picture_encoder_stands_still_from_its_last_step_on(
 
     def picture_weights(last_step: int, name: str) -> Tensor:
         monkeypatch.setattr(structure, "IMAGE_ENCODER_STEPS", last_step)
-        torch.manual_seed(1)  # the weights it starts from
         structure.train_flow(latents, conditions, options, tmp_path / name, batch=2)
         weight: Tensor = torch.load(tmp_path / name, weights_only=True)["model"][
             "image.patch_embed.weight"
         ]
         return weight
 
-    torch.manual_seed(1)
+    torch.manual_seed(0)  # as every training starts
     start = structure.StructureFlow().image.patch_embed.weight
     assert not torch.equal(picture_weights(4, "moved.pt"), start)
     assert torch.equal(picture_weights(0, "still.pt"), start)
