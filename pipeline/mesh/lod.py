@@ -17,8 +17,8 @@ logger = logging.getLogger(__name__)
 MAX_LODS = 8
 MAX_BUDGET = 1_000_000
 
-# An LOD that saves less of the triangles of the one before costs its memory, its part of the atlas
-# and a switch that may be seen, and no engine draws faster for it.
+# An LOD that saves less of an untouched source costs its memory, its part of the atlas and a switch
+# that may be seen, and no engine draws faster for it.
 MIN_SAVING_RATIO = 0.2
 
 # Points per surface and LOD for the mean deviation. The maximum also looks at every vertex.
@@ -67,11 +67,10 @@ class LodOptions:
 def build_lods(mesh: Mesh, options: LodOptions, progress: Progress) -> tuple[Mesh, ...]:
     """Cut the LOD chain, each from the one before.
 
-    No LOD has more triangles than its budget, and each saves at least a fifth of the one before. A
-    mesh that is within the first budget is LOD0 itself. Of LODs that are closer together only the
-    one that keeps the most budgets stays, with a warning: with the budgets 20,000, 10,000, 4,000,
-    1,000 a mesh of 3,000 triangles makes two LODs, of 3,000 and 1,000, and so does one of 4,200,
-    of 4,000 and 1,000.
+    No LOD has more triangles than its budget, and each has fewer than the one before. A mesh that
+    is within the first budget is LOD0 itself, untouched. A budget that would save less than a
+    fifth of it is then skipped, with a warning: with the budgets 20,000, 10,000, 4,000, 1,000 a
+    mesh of 4,200 triangles makes two LODs, of 4,200 and 1,000.
 
     Args:
         mesh: A repaired mesh.
@@ -87,24 +86,21 @@ def build_lods(mesh: Mesh, options: LodOptions, progress: Progress) -> tuple[Mes
     """
     progress(Stage.SIMPLIFY, 0.0)
     lods: list[Mesh] = []
-    most = 0  # triangles of the first LOD that stood where the last one stands
     for index, budget in enumerate(options.budgets):
         if lods and len(lods[-1].faces) <= budget:
             continue
+        is_uncut = len(lods) == 1 and len(lods[0].faces) == len(mesh.faces)
+        if is_uncut and budget > (1 - MIN_SAVING_RATIO) * len(mesh.faces):
+            continue
         share = _Share(progress, index / len(options.budgets), 1 / len(options.budgets))
-        lod = simplify(lods[-1] if lods else mesh, target_count=budget, progress=share)
-        if lods and len(lod.faces) > (1 - MIN_SAVING_RATIO) * most:
-            lods[-1] = lod
-        else:
-            lods.append(lod)
-            most = len(lod.faces)
+        lods.append(simplify(lods[-1] if lods else mesh, target_count=budget, progress=share))
     kept = {_tightest_budget(lod, options) for lod in lods}
     if without := [str(budget) for budget in options.budgets if budget not in kept]:
         progress.warn(
             Stage.SIMPLIFY,
             f"made {len(lods)} of {len(options.budgets)} LODs, with "
-            f"{', '.join(str(len(lod.faces)) for lod in lods)} triangles: another one for "
-            f"{', '.join(without)} would differ by less than {100 * MIN_SAVING_RATIO:.0f} %",
+            f"{', '.join(str(len(lod.faces)) for lod in lods)} triangles: the mesh is within or "
+            f"near {', '.join(without)} already",
         )
     logger.info("lods: %d -> %s faces", len(mesh.faces), [len(lod.faces) for lod in lods])
     progress(Stage.SIMPLIFY, 1.0)
