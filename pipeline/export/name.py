@@ -15,9 +15,9 @@ _RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)$", re.IGNORECASE)
 def asset_name(text: str) -> str:
     """Turn a prompt or a file name into a PascalCase name for meshes, materials and files.
 
-    Only ASCII letters and digits, without a leading article, at most 40, never empty, and stable: the name of a name is
-    itself. Text without any such letter becomes "Asset" and six digits of its hash, so that
-    different texts keep different names.
+    Only ASCII letters and digits, at most 40, without a leading article, never empty, and stable:
+    the name of a name is itself. Text without any such letter becomes "Asset" and six digits of
+    its hash, so that different texts keep different names.
     """
     stem = _OUR_AFFIXES.sub("", _ARTICLE.sub("", _FILE_SUFFIX.sub("", text.strip())))
     ascii_text = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
