@@ -2,6 +2,8 @@
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
@@ -92,11 +94,25 @@ def sample_sparse_structure(
     latent = euler(
         guided(velocity, sampler), noise, sampler, lambda f: progress(Stage.SPARSE_STRUCTURE, f)
     )
-    logits = models.structure_decoder(latent)
-    coords = torch.argwhere(logits[:, 0] > 0)
+    active = close_gaps((models.structure_decoder(latent)[0, 0] > 0).cpu().numpy(), models)
+    coords = F.pad(torch.argwhere(torch.from_numpy(active)), (1, 0)).to(models.device)
     if len(coords) == 0:
         raise EmptyResult("the model left no active voxel for this prompt; try another seed")
     return coords
+
+
+def close_gaps(active: NDArray[np.bool_], models: Models) -> NDArray[np.bool_]:
+    """Fill gaps in the shell up to `structure_closing` voxels wide on each side.
+
+    A hole in the shell lets the outside in: the object is then no longer solid but has a second
+    wall. Small models leave such holes; the released ones are used as they are (0).
+    """
+    width = models.structure_closing
+    if width == 0:
+        return active
+    padded = np.pad(active, width)  # closing would otherwise eat at the border of the grid
+    closed: NDArray[np.bool_] = ndimage.binary_closing(padded, iterations=width)
+    return closed[width:-width, width:-width, width:-width]
 
 
 @torch.no_grad()

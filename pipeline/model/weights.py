@@ -64,6 +64,7 @@ class Models:
     name, license, digest: what goes into reports; digest is over all checkpoint files.
     slat_mean, slat_std: `[C]`, latent channel statistics; the flow works on normalized latents.
     structure_shape: channels and cells per side of the structure latent.
+    structure_closing: see `close_gaps`; 0 in every published model.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Models:
     image_encoder: ImageEncoder | None
     structure_flow: SparseStructureFlowModel
     structure_shape: tuple[int, int, int, int]
+    structure_closing: int
     structure_decoder: SparseStructureDecoder
     structure_sampler: Sampler
     slat_flow: SLatFlowModel
@@ -109,6 +111,7 @@ def load_models(folder: Path, device: str) -> Models:
             image_encoder=_image_encoder(folder, args.get("image_cond_model"), device),
             structure_flow=structure_flow,
             structure_shape=structure_flow.shape,
+            structure_closing=int(args.get("structure_closing", 0)),
             structure_decoder=load(
                 SparseStructureDecoder, folder / models["sparse_structure_decoder"], device
             ),

@@ -50,6 +50,7 @@ def write_starter(runs: Path, out: Path) -> None:
         "args": {
             "model_name": "lodsmith-starter",
             "license": "MIT",
+            "structure_closing": 1,
             "models": {
                 "sparse_structure_encoder": "ckpts/ss_enc",
                 "sparse_structure_decoder": "ckpts/ss_dec",

@@ -10,6 +10,7 @@ import torch
 from pipeline.errors import Cancelled, EmptyResult, InvalidInput
 from pipeline.model.conditioner import TEXT_TOKENS, Condition
 from pipeline.model.generate import (
+    close_gaps,
     condition_on_picture,
     condition_on_text,
     decode,
@@ -219,3 +220,20 @@ def test_gltf_space_is_a_rotation_that_puts_z_up_on_y() -> None:
     axes = np.eye(3, dtype=np.float32)
     assert to_gltf_space(axes).tolist() == [[1, 0, 0], [0, 0, -1], [0, 1, 0]]
     assert np.linalg.det(to_gltf_space(axes)) == pytest.approx(1)
+
+
+def test_closing_fills_a_hole_in_a_shell_and_is_off_by_default(models: Models) -> None:
+    shell = np.zeros((16, 16, 16), bool)
+    shell[3:13, 3:13, 3:13] = True
+    shell[4:12, 4:12, 4:12] = False
+    holed = shell.copy()
+    holed[7, 7, 12] = False
+    assert np.array_equal(close_gaps(holed, models), holed)
+    closed = close_gaps(holed, replace(models, structure_closing=1))
+    assert closed[7, 7, 12]
+    assert closed[shell].all()
+
+
+def test_closing_reaches_the_border_of_the_grid(models: Models) -> None:
+    full = np.ones((4, 4, 4), bool)
+    assert close_gaps(full, replace(models, structure_closing=1)).all()
