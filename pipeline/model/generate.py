@@ -111,7 +111,9 @@ def close_gaps(active: NDArray[np.bool_], models: Models) -> NDArray[np.bool_]:
     if width == 0:
         return active
     padded = np.pad(active, width)  # closing would otherwise eat at the border of the grid
-    closed: NDArray[np.bool_] = ndimage.binary_closing(padded, iterations=width)
+    # Corners included: a cross does not even fill a single missing voxel of a thin shell.
+    cube = np.ones((2 * width + 1,) * 3, bool)
+    closed: NDArray[np.bool_] = ndimage.binary_closing(padded, structure=cube)
     return closed[width:-width, width:-width, width:-width]
 
 
