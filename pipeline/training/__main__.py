@@ -25,7 +25,7 @@ STRUCTURE_VAE = LoopOptions(steps=700, learning_rate=1e-3)
 STRUCTURE_FLOW = LoopOptions(steps=2600, learning_rate=6e-4, attention=SDPBackend.MATH)
 STRUCTURE_REFINED = LoopOptions(steps=800, learning_rate=4e-4, attention=SDPBackend.MATH)
 SLAT_VAE = LoopOptions(steps=1000, learning_rate=1e-3)
-SLAT_DECODER = LoopOptions(steps=450, learning_rate=6e-4)
+SLAT_DECODER = LoopOptions(steps=400, learning_rate=6e-4)
 SLAT_FLOW = LoopOptions(steps=1300, learning_rate=8e-4)
 STARTER = Path(__file__).parent.parent / "starter"
 

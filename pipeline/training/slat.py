@@ -27,7 +27,7 @@ from pipeline.training.loop import LoopOptions, train
 from pipeline.training.structure import CONDITION_DROPOUT, IMAGE_SHARE
 
 IMAGES_FROM_STEP = 600  # the flow learns from captions alone before
-LATENT_NOISE = 0.05
+LATENT_NOISE = 0.3  # of a channel's standard deviation; about what the flow is off by
 CROP_VOXELS = 900  # per sample and step; decoding multiplies them by 64
 
 
@@ -115,7 +115,8 @@ def train_decoder(
 ) -> SLatMeshDecoder:
     """Go on with the decoder alone, so that the flow can learn its latents at the same time.
 
-    The latents get some noise, because a flow's samples are never quite where an encoder's are.
+    The latents get noise, because a flow's samples are never quite where an encoder's are: without
+    it sampled surfaces are pitted.
     """
     vae.encoder.requires_grad_(False)
     decoder = copy.deepcopy(vae.decoder).requires_grad_(True)
@@ -127,7 +128,8 @@ def train_decoder(
         coords, sdf, color = _collate(chosen, [_crop(s, rng) for s in chosen])
         x = SparseTensor(coords=coords, feats=features(sdf, color), batch_size=2)
         mean, _ = vae.encoder(x)
-        z = mean.float() + LATENT_NOISE * torch.randn(mean.shape)
+        z = mean.float()
+        z = z + LATENT_NOISE * z.std(0) * torch.randn(z.shape)
         return field_losses(decoder(x.with_feats(z)).feats.float(), sdf, color)
 
     trained = train(decoder, loss, options, path)
