@@ -69,6 +69,10 @@ class MiniLmEncoder:
         _check_minilm(folder / "model.safetensors")
         from tokenizers import Tokenizer  # seconds of imports that only a generator needs
         from transformers import BertModel
+        from transformers.utils import logging as transformers_logging
+
+        # It would draw over the command's own.
+        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.enable_truncation(TEXT_TOKENS)
