@@ -52,6 +52,11 @@ def preprocess(content: bytes, size_px: int, progress: Progress) -> ByteArray:
         raise InvalidInput(
             f"the visible object is only {spot} pixel(s) wide; give a picture that shows it larger"
         )
+    if (2 * half) ** 2 > MAX_PIXELS:  # a thin picture can be within the limit, its square not
+        raise InvalidInput(
+            f"the object is {x1 - x0 + 1} x {y1 - y0 + 1} pixels, and a square around it has more "
+            f"than {MAX_PIXELS:,}: scale the picture down"
+        )
     square = Pil.fromarray(rgba).crop((cx - half, cy - half, cx + half, cy + half))
     small = np.asarray(square.resize((size_px, size_px), Pil.Resampling.LANCZOS), np.float32)
     progress(Stage.PREPROCESS, 1.0)

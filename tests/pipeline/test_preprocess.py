@@ -292,3 +292,11 @@ def test_damaged_pictures_are_read_or_refused(kind: str, data: st.DataObject) ->
     except InvalidInput:
         return
     assert out.shape == (16, 16, 3)
+
+
+def test_a_square_that_would_be_too_large_is_refused() -> None:
+    thin = np.zeros((20_000, 2, 4), np.uint8)
+    thin[..., 3] = 255
+    thin[0, 0, 3] = 0  # cut out already
+    with pytest.raises(InvalidInput, match="2 x 20000 pixels"):
+        preprocess(encoded(thin, "PNG"), 16, Silent())

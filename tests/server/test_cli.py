@@ -227,6 +227,8 @@ def test_ctrl_c_cancels_the_job_and_exits_130(server: Peer, tmp_path: Path) -> N
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A test run in the background of a script hands on SIGINT as ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert command.stdout is not None
     for line in command.stdout:
