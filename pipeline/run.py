@@ -5,7 +5,7 @@ A job is two parts, so that the generator is free for the next job while the mes
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,13 +114,14 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
     from pipeline.preview import preview_sheet
     from pipeline.texture.bake import bake
 
-    options = request.options
-    meter(Stage.REPAIR, 0.0)
-    surface = surface_from_bytes(request.surface)
     default_repair = (
         RepairOptions.for_generated() if request.generated else RepairOptions.for_upload()
     )
-    repaired = repair(surface.mesh, options.repair or default_repair, meter)
+    repair_options = request.options.repair or default_repair
+    options = replace(request.options, repair=repair_options)  # as the report gives them
+    meter(Stage.REPAIR, 0.0)
+    surface = surface_from_bytes(request.surface)
+    repaired = repair(surface.mesh, repair_options, meter)
     surface = turned_alike(surface, repaired)
     # Only now: with a speck below it, a generated asset would float above the ground.
     body, longest_side_m = repaired.mesh, GENERATED_SIZE_M if request.generated else None

@@ -74,6 +74,7 @@ def test_report_names_what_made_the_asset(made: tuple[Path, object]) -> None:
     assert recipe["seed"] == 1
     assert recipe["model"]["name"] == "lodsmith-starter"
     assert recipe["options"]["lod"]["budgets"] == BUDGETS
+    assert recipe["options"]["repair"]["weld_distance_ratio"] is not None
     assert report["passed"] is True
     stages = [entry["stage"] for entry in report["stages"]]
     assert stages[0] == "preprocess"

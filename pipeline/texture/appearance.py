@@ -124,23 +124,29 @@ class _PrepareOnce:
 
     def __init__(self, step: Callable[[], None]) -> None:
         self._step = step
-        self._prepared: dict[tuple[int, int, bool], Texture] = {}
+        self._prepared: dict[tuple[int, int, bool, bool], Texture] = {}
 
     def all_of(self, material: Material) -> _Textures:
         return _Textures(
-            base_color=self._one(material.base_color, 4, is_srgb=True),
+            base_color=self._one(
+                material.base_color, 4, is_srgb=True, is_cut=material.alpha_mode != "OPAQUE"
+            ),
             metallic_roughness=self._one(material.metallic_roughness, 3, is_srgb=False),
             normal=self._one(material.normal, 3, is_srgb=False),
             occlusion=self._one(material.occlusion, 3, is_srgb=False),
             emissive=self._one(material.emissive, 3, is_srgb=True),
         )
 
-    def _one(self, image: Image | None, channels: int, *, is_srgb: bool) -> Texture | None:
+    def _one(
+        self, image: Image | None, channels: int, *, is_srgb: bool, is_cut: bool = False
+    ) -> Texture | None:
         if image is None:
             return None
-        key = id(image.pixels), channels, is_srgb
+        key = id(image.pixels), channels, is_srgb, is_cut
         if key not in self._prepared:
-            self._prepared[key] = prepare(image, channels, is_srgb=is_srgb, step=self._step)
+            self._prepared[key] = prepare(
+                image, channels, is_srgb=is_srgb, is_cut=is_cut, step=self._step
+            )
         return self._prepared[key]
 
 

@@ -9,6 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from pipeline.srgb import linear_from_srgb, srgb_from_linear
+from pipeline.texture.dilate import nearest_known
 from pipeline.types import ByteArray, FloatArray, Image
 
 _BYTES = np.arange(256) / 255
@@ -50,7 +51,12 @@ class Texture:
 
 
 def prepare(
-    image: Image, channels: int, *, is_srgb: bool, step: Callable[[], None] = lambda: None
+    image: Image,
+    channels: int,
+    *,
+    is_srgb: bool,
+    is_cut: bool = False,
+    step: Callable[[], None] = lambda: None,
 ) -> Texture:
     """Build the mips of a texture.
 
@@ -58,9 +64,12 @@ def prepare(
         image: The picture.
         channels: How many to keep. Gray fills up to three with itself; a missing alpha is 1.
         is_srgb: Whether the first three channels are sRGB; a fourth never is.
+        is_cut: Whether the fourth channel is an alpha that shows.
         step: Called once per channel and mip; may raise to stop.
     """
     pixels = _with_channels(image.pixels, channels)
+    if is_cut:
+        pixels = _with_unseen_colored(pixels, step)
     decode = np.stack([_LINEAR_OF_SRGB if is_srgb and c < 3 else _LINEAR for c in range(channels)])
     mips = [pixels]
     while max(mips[-1].shape[:2]) > 1:
@@ -82,6 +91,19 @@ def _with_channels(pixels: ByteArray, channels: int) -> ByteArray:
     alpha = pixels[:, :, -1:] if given in (2, 4) else np.full_like(pixels[:, :, :1], 255)
     color = np.repeat(pixels[:, :, :1], 3, axis=2) if given <= 2 else pixels[:, :, :3]
     return np.concatenate([color, alpha], axis=2)[:, :, :channels]
+
+
+def _with_unseen_colored(pixels: ByteArray, step: Callable[[], None]) -> ByteArray:
+    """Texels with alpha 0 get the nearest seen color.
+
+    Filters and mips, here and in the engines, average color without alpha: black between leaves
+    would put dark edges round them and darken far LODs.
+    """
+    seen = pixels[:, :, 3] > 0
+    if seen.all() or not seen.any():
+        return pixels
+    colors = pixels[:, :, :3].reshape(-1, 3)[nearest_known(seen, step)]
+    return np.concatenate([colors, pixels[:, :, 3:]], axis=2)
 
 
 def _half(

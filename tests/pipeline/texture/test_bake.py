@@ -471,6 +471,16 @@ def test_a_mask_that_cuts_nothing_leaves_the_other_its_holes(cutoffs: tuple[floa
     assert shown == [cutoff == 0 for cutoff in cutoffs]
 
 
+def test_between_leaves_lies_the_color_of_leaves() -> None:
+    leaf = np.zeros((16, 16, 4), np.uint8)  # black where it is cut away
+    leaf[:, :6] = 40, 200, 60, 255
+    material = Material(base_color=Image(pixels=leaf), alpha_mode="MASK")
+    source = _square_surface(AS_IT_HANGS, material)
+    pixels = _pixels(_bake((_square(margin=0.1),), source).material.base_color)
+    assert (pixels[:, :, 3] == 0).mean() > 0.3
+    assert (np.abs(pixels[:, :, :3].astype(int) - [40, 200, 60]) <= 2).all()
+
+
 def test_hidden_places_get_less_sky() -> None:
     floor = plane(cells=8)
     box = mesh_of(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.srgb import srgb_from_linear
+from pipeline.srgb import linear_from_srgb, srgb_from_linear
 from pipeline.texture.sample import prepare, to_bytes
 from pipeline.types import Image
 
@@ -68,6 +68,21 @@ def test_finer_detail_than_a_texel_becomes_even() -> None:
     uvs = np.random.default_rng(2).random((500, 2))
     assert np.ptp(_read(checker, uvs)) > 0.9
     assert np.ptp(_read(checker, uvs, span=2 / 64)) < 0.01
+
+
+def test_unseen_texels_do_not_darken_leaves() -> None:
+    leaves = np.zeros((16, 16, 4), np.uint8)  # black where nothing is seen
+    leaves[::2, :8] = 40, 200, 60, 255
+    uvs, whole = np.random.default_rng(0).random((200, 2)), np.ones(200)
+    cut = prepare(Image(pixels=leaves), 4, is_srgb=True, is_cut=True)
+    for spans in (whole * POINT, whole / 4, whole):
+        colors = to_bytes(srgb_from_linear(cut.read(uvs, spans)[:, :3]))
+        assert np.allclose(colors, [40, 200, 60], atol=2)
+    assert np.allclose(cut.read(uvs, whole)[:, 3], 0.25, atol=0.01)
+    opaque = prepare(Image(pixels=leaves), 4, is_srgb=True).read(uvs, whole)
+    assert np.allclose(opaque[:, 1], linear_from_srgb(np.array(200 / 255)) / 4, atol=0.01)
+    nothing = np.zeros((4, 4, 4), np.uint8)
+    assert not prepare(Image(pixels=nothing), 4, is_srgb=True, is_cut=True).texels.any()
 
 
 def test_mips_change_without_a_step() -> None:
