@@ -168,7 +168,7 @@ class FlowBlock(nn.Module):
         self, x: Tensor, lengths: Sequence[int], batch_index: Tensor, e: Tensor, cond: Tensor
     ) -> Tensor:
         """`x [T, C]`, `batch_index [T]`, time embedding `e [B, C]`, `cond [B, N, ctx]`."""
-        modulation = self.adaLN_modulation(e)[batch_index]
+        modulation = self.adaLN_modulation(e).index_select(0, batch_index)
         shift1, scale1, gate1, shift2, scale2, gate2 = modulation.chunk(6, dim=-1)
         h = layer_norm(x, 1e-6) * (1 + scale1) + shift1
         x = x + gate1 * self.self_attn(h, lengths)

@@ -12,7 +12,7 @@ from torch.autograd.function import FunctionCtx
 
 from pipeline.model.sparse import SparseTensor, voxel_keys
 
-_GATHER_BYTES = 64 << 20  # memory for one block of gathered neighbours
+_GATHER_BYTES = 8 << 20  # one block of gathered neighbours; larger ones leave the caches
 
 
 def neighbor_rows(coords: Tensor, side: int) -> Tensor:
@@ -52,11 +52,12 @@ class _SubmanifoldConv(torch.autograd.Function):
         # The opposite neighbour leads back, so the transpose is a gather too.
         flipped = weight.flip(0).transpose(1, 2)
         grad_x = _gather_matmul(grad, flipped.flatten(0, 1), rows)
-        grad_weight = torch.zeros_like(weight).flatten(0, 1)
+        sums = torch.promote_types(weight.dtype, torch.float32)
+        grad_weight = torch.zeros_like(weight, dtype=sums).flatten(0, 1)
         padded = torch.cat([x, x.new_zeros(1, x.shape[1])])
         for start, stop in _blocks(rows, x):
-            grad_weight += padded[rows[start:stop]].flatten(1).T @ grad[start:stop]
-        return grad_x, grad_weight.view_as(weight), None
+            grad_weight += _gathered(padded, rows[start:stop]).T @ grad[start:stop]
+        return grad_x, grad_weight.view_as(weight).to(weight.dtype), None
 
 
 def _blocks(rows: Tensor, x: Tensor) -> list[tuple[int, int]]:
@@ -64,11 +65,16 @@ def _blocks(rows: Tensor, x: Tensor) -> list[tuple[int, int]]:
     return [(i, min(i + size, len(rows))) for i in range(0, len(rows), size)]
 
 
+def _gathered(padded: Tensor, rows: Tensor) -> Tensor:
+    """`[n, 27 C]`; `index_select` copies whole rows, where `padded[rows]` goes number by number."""
+    return padded.index_select(0, rows.flatten()).view(len(rows), -1)
+
+
 def _gather_matmul(x: Tensor, weight: Tensor, rows: Tensor) -> Tensor:
     padded = torch.cat([x, x.new_zeros(1, x.shape[1])])  # row L is the absent neighbour
     out = x.new_empty(len(rows), weight.shape[1])
     for start, stop in _blocks(rows, x):
-        out[start:stop] = padded[rows[start:stop]].flatten(1) @ weight
+        out[start:stop] = _gathered(padded, rows[start:stop]) @ weight
     return out
 
 

@@ -69,7 +69,7 @@ class _ResBlock(nn.Module):
         zero_(self.conv2)
 
     def forward(self, x: SparseTensor, rows: Tensor, e: Tensor) -> SparseTensor:
-        scale, shift = self.emb_layers(e)[x.batch_index].chunk(2, dim=-1)
+        scale, shift = self.emb_layers(e).index_select(0, x.batch_index).chunk(2, dim=-1)
         h = self.conv1(x.with_feats(F.silu(self.norm1(x.feats))), rows)
         modulated = layer_norm(h.feats, 1e-6) * (1 + scale) + shift
         h = self.conv2(h.with_feats(F.silu(modulated)), rows)
@@ -146,7 +146,7 @@ class SLatFlowModel(nn.Module):
 
         # The coarse skip joins before the upsampling, the fine ones after it.
         merged = torch.cat([tokens, coarse_skip], dim=1)
-        h = x.with_feats(merged[parent])
+        h = x.with_feats(merged.index_select(0, parent))
         h = self.out_blocks[0](h, fine_rows, e)
         for block in self.out_blocks[1:]:
             h = block(h.with_feats(torch.cat([h.feats, skips.pop().feats], dim=1)), fine_rows, e)

@@ -8,10 +8,12 @@ from safetensors.torch import save_file
 from torch import nn
 
 from pipeline.model.slat import SLatFlowModel
+from pipeline.model.sparse_structure import SparseStructureFlowModel
 from pipeline.model.weights import build
 from pipeline.training import configs
+from pipeline.training.pictures import load_encoder
 from pipeline.training.slat import SLatVae
-from pipeline.training.structure import StructureFlow, StructureVae
+from pipeline.training.structure import StructureVae
 
 # Few steps: on the two prompts tried, 25 SLAT steps looked like 12.
 STRUCTURE_SAMPLER = {
@@ -25,11 +27,12 @@ SLAT_SAMPLER = {**STRUCTURE_SAMPLER, "steps": 12}
 
 def write_starter(runs: Path, out: Path) -> None:
     """Write `pipeline.json` and `ckpts/` from the averaged weights in `runs`."""
-    structure_vae, structure_flow, slat_vae = StructureVae(), StructureFlow(), SLatVae()
+    structure_vae, slat_vae = StructureVae(), SLatVae()
+    structure_flow = build(SparseStructureFlowModel, configs.STRUCTURE_FLOW)
     slat_flow = build(SLatFlowModel, configs.SLAT_FLOW)
     for model, name in [
         (structure_vae, "structure_vae"),
-        (structure_flow, "structure_refined"),
+        (structure_flow, "structure_flow"),
         (slat_vae, "slat_vae"),
         (slat_flow, "slat_flow"),
     ]:
@@ -45,8 +48,9 @@ def write_starter(runs: Path, out: Path) -> None:
     checkpoints.mkdir(parents=True, exist_ok=True)
     _write(structure_vae.encoder, configs.STRUCTURE_ENCODER, checkpoints / "ss_enc")
     _write(structure_vae.decoder, configs.STRUCTURE_DECODER, checkpoints / "ss_dec")
-    _write(structure_flow.flow, configs.STRUCTURE_FLOW, checkpoints / "ss_flow")
-    _write(structure_flow.image, configs.IMAGE_ENCODER, checkpoints / "image_cond")
+    _write(structure_flow, configs.STRUCTURE_FLOW, checkpoints / "ss_flow")
+    image_encoder = load_encoder(runs / "pictures.pt")
+    _write(image_encoder, configs.IMAGE_ENCODER, checkpoints / "image_cond")
     _write(slat_vae.encoder, configs.SLAT_ENCODER, checkpoints / "slat_enc")
     _write(slat_vae.decoder, configs.MESH_DECODER, checkpoints / "slat_dec_mesh")
     _write(slat_flow, configs.SLAT_FLOW, checkpoints / "slat_flow")

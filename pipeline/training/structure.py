@@ -1,6 +1,5 @@
 """Stage 1 training: the VAE of the sparse structure, then its flow."""
 
-import copy
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.model.conditioner import ImageEncoder
 from pipeline.model.flow import SIGMA_MIN
 from pipeline.model.sparse_structure import (
     SparseStructureDecoder,
@@ -21,11 +19,6 @@ from pipeline.training.conditions import Conditions
 from pipeline.training.dataset import SIDE
 from pipeline.training.loop import LoopOptions, train
 from pipeline.types import ByteArray
-
-CONDITION_DROPOUT = 0.1
-IMAGE_SHARE = 0.3  # of the flow's steps
-# Then the picture encoder stands still, so that the SLAT flow can learn with the final one.
-IMAGE_ENCODER_STEPS = 1200
 
 
 def occupancy(coords: list[ByteArray]) -> Tensor:
@@ -81,82 +74,31 @@ def encode(vae: StructureVae, grids: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
-class StructureFlow(nn.Module):
-    """The flow and the picture encoder that learns along with it for the first steps."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.flow = build(SparseStructureFlowModel, configs.STRUCTURE_FLOW)
-        self.image = build(ImageEncoder, configs.IMAGE_ENCODER)
-
-
 def train_flow(
-    latents: Tensor, conditions: Conditions, options: LoopOptions, path: Path, batch: int = 64
-) -> StructureFlow:
-    """Learn the velocity of the structure latent under captions, and under pictures.
-
-    Returns:
-        The averaged flow, and the picture encoder as it stood still.
-    """
-    torch.manual_seed(0)
-    model = StructureFlow()
-
-    def loss(step: int) -> dict[str, Tensor]:
-        return _velocity_loss(
-            model, latents, conditions, batch, step, learn_pictures=step < IMAGE_ENCODER_STEPS
-        )
-
-    trained = train(model, loss, options, path)
-    assert isinstance(trained, StructureFlow)
-    trained.image.load_state_dict(model.image.state_dict())
-    return trained
-
-
-def refine_flow(
-    start: StructureFlow,
     latents: Tensor,
     conditions: Conditions,
+    picture_tokens: Tensor,
     options: LoopOptions,
     path: Path,
     batch: int = 64,
-) -> StructureFlow:
-    """Go on with a finished flow for a second, shorter cycle; the picture encoder stays."""
-    model = copy.deepcopy(start).requires_grad_(True)
+) -> SparseStructureFlowModel:
+    """Learn the velocity of the structure latents `[N, ...]` under captions and pictures."""
+    torch.manual_seed(0)
+    model = build(SparseStructureFlowModel, configs.STRUCTURE_FLOW)
 
     def loss(step: int) -> dict[str, Tensor]:
-        # Other batches than the first cycle's.
-        return _velocity_loss(
-            model, latents, conditions, batch, 1_000_000 + step, learn_pictures=False
-        )
+        rng = np.random.default_rng(step)
+        torch.manual_seed(step)
+        index = rng.integers(len(latents), size=batch)
+        cond = conditions.draw(index, picture_tokens, rng)
+        x0 = latents[index]
+        eps = torch.randn_like(x0)
+        t = torch.sigmoid(torch.randn(batch) + 1)
+        tt = t[:, None, None, None, None]
+        x_t = (1 - tt) * x0 + (SIGMA_MIN + (1 - SIGMA_MIN) * tt) * eps
+        v = model(x_t, 1000 * t, cond).float()
+        return {"velocity": F.mse_loss(v, (1 - SIGMA_MIN) * eps - x0)}
 
     trained = train(model, loss, options, path)
-    assert isinstance(trained, StructureFlow)
+    assert isinstance(trained, SparseStructureFlowModel)
     return trained
-
-
-def _velocity_loss(
-    model: StructureFlow,
-    latents: Tensor,
-    conditions: Conditions,
-    batch: int,
-    seed: int,
-    *,
-    learn_pictures: bool,
-) -> dict[str, Tensor]:
-    rng = np.random.default_rng(seed)
-    torch.manual_seed(seed)
-    index = rng.integers(len(latents), size=batch)
-    keep = torch.from_numpy(rng.random(batch) >= CONDITION_DROPOUT)[:, None, None]
-    if rng.random() < IMAGE_SHARE:
-        with torch.set_grad_enabled(learn_pictures):
-            tokens = model.image(conditions.pictures(index, rng)).float()
-        cond = tokens * keep  # no picture is all zeros
-    else:
-        cond = torch.where(keep, conditions.captions(index, rng), conditions.null_text)
-    x0 = latents[index]
-    eps = torch.randn_like(x0)
-    t = torch.sigmoid(torch.randn(batch) + 1)
-    tt = t[:, None, None, None, None]
-    x_t = (1 - tt) * x0 + (SIGMA_MIN + (1 - SIGMA_MIN) * tt) * eps
-    v = model.flow(x_t, 1000 * t, cond).float()
-    return {"velocity": F.mse_loss(v, (1 - SIGMA_MIN) * eps - x0)}

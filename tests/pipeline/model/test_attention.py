@@ -80,6 +80,14 @@ def test_gradients_of_equal_segments() -> None:
     gradients_match([3, 3])
 
 
+def test_gradients_of_few_and_of_many_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training takes another way for each."""
+    for few in (0, 100):
+        monkeypatch.setattr("pipeline.model.attention._FEW_KEYS", few)
+        gradients_match([3, 3])
+        gradients_match([2, 5, 3])
+
+
 def test_gradients_of_segments_that_need_no_padding() -> None:
     gradients_match([1, 2, 4])
 

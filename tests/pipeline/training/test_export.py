@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from pipeline.model.weights import load_models
 from pipeline.training import __main__ as training
-from pipeline.training import dataset, slat, structure
+from pipeline.training import dataset, structure
 from pipeline.training.conditions import Conditions
 from pipeline.training.dataset import PropSample
 from pipeline.training.export import _absorb_scale
@@ -34,19 +34,16 @@ def folder(
     torch.save(vars(conditions), tmp_path / "conditions.pt")
     two = LoopOptions(steps=2, learning_rate=1e-3, log_every=1, save_every=1)
     for name in (
-        "STRUCTURE_VAE", "STRUCTURE_FLOW", "STRUCTURE_REFINED", "SLAT_VAE", "SLAT_DECODER",
-        "SLAT_FLOW",
+        "STRUCTURE_VAE", "PICTURES", "STRUCTURE_FLOW", "SLAT_COLOR", "SLAT_VAE", "SLAT_FLOW",
+        "SLAT_DECODER",
     ):  # fmt: skip
         monkeypatch.setattr(training, name, two)
-    monkeypatch.setattr(structure, "IMAGE_ENCODER_STEPS", 1)
-    monkeypatch.setattr(slat, "IMAGES_FROM_STEP", 1)
-    monkeypatch.setattr(slat, "IMAGE_SHARE", 1.0)
     return tmp_path
 
 
-def run(monkeypatch: pytest.MonkeyPatch, folder: Path, half: str) -> None:
-    arguments = ["training", str(folder), "--half", half, "--samples-per-kind", "0"]
-    arguments += ["--threads", "1", "--out", str(folder / "out")]
+def run(monkeypatch: pytest.MonkeyPatch, folder: Path, only: str | None = None) -> None:
+    arguments = ["training", str(folder), "--samples-per-kind", "0", "--threads", "1"]
+    arguments += ["--out", str(folder / "out"), *(["--only", only] if only else [])]
     monkeypatch.setattr(sys, "argv", arguments)
     training.main()
 
@@ -56,9 +53,9 @@ def test_the_halves_one_after_another_make_a_model_that_loads(
 ) -> None:
     # The text encoder takes seconds to load and is tested elsewhere.
     monkeypatch.setattr("pipeline.model.weights.MiniLmEncoder", lambda *_: LetterEncoder())
-    for half in ("data", "structure", "slat", "decoder"):
+    for part in ("data", "structure", "slat", "weights"):
         assert not (folder / "out").exists()
-        run(monkeypatch, folder, half)
+        run(monkeypatch, folder, part)
 
     models = load_models(folder / "out", "cpu")
     assert models.name == "lodsmith-starter"
@@ -77,10 +74,13 @@ def test_the_halves_one_after_another_make_a_model_that_loads(
     flow = torch.load(runs / "slat_flow.pt", weights_only=True)["average"]
     for key, value in models.slat_flow.state_dict().items():
         assert torch.equal(value, flow[key].half().float())
-    # The picture encoder stood still, so its last weights are exported, not their average.
-    image = torch.load(runs / "structure_flow.pt", weights_only=True)["model"]
+    image = torch.load(runs / "pictures.pt", weights_only=True)["average"]
     for key, value in models.image_encoder.state_dict().items():
-        assert torch.equal(value, image[f"image.{key}"].half().float())
+        assert torch.equal(value, image[f"encoder.{key}"].half().float())
+
+    written = {p.name: p.read_bytes() for p in (folder / "out" / "ckpts").iterdir()}
+    run(monkeypatch, folder)  # everything is trained: it only writes again
+    assert {p.name: p.read_bytes() for p in (folder / "out" / "ckpts").iterdir()} == written
 
 
 @pytest.mark.parametrize("scale", [0.3, 2.5])
@@ -97,26 +97,6 @@ def test_absorbing_the_scale_leaves_the_way_there_and_back_unchanged(scale: floa
         scaled, _ = vae.encoder(occupancy)
         torch.testing.assert_close(scaled, mean / scale, atol=1e-5, rtol=1e-4)
         torch.testing.assert_close(vae.decoder(scaled), logits, atol=1e-4, rtol=1e-4)
-
-
-def test_the_picture_encoder_is_taken_once_it_stands_still(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    torch.manual_seed(0)
-    model = structure.StructureFlow()
-    path = folder / "structure_flow.pt"
-    waited = []
-
-    def later(seconds: float) -> None:
-        waited.append(seconds)
-        torch.save({"step": len(waited) - 1, "model": model.state_dict()}, path)
-
-    monkeypatch.setattr(training.time, "sleep", later)
-    encoder = training.wait_for_picture_encoder(path)
-    assert len(waited) == 2  # no file, then step 0
-    assert not any(p.requires_grad for p in encoder.parameters())
-    for key, value in encoder.state_dict().items():
-        assert torch.equal(value, model.image.state_dict()[key])
 
 
 def test_conditions_are_encoded_once(

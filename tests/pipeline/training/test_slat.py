@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from pipeline.model.flexicubes import extract
 from pipeline.model.generate import enclosed_voxels
@@ -83,13 +82,30 @@ def test_a_crop_is_the_neighbourhood_of_one_voxel(
 
 @small_models
 def test_the_vae_learns_one_sample(samples: list[PropSample], tmp_path: Path) -> None:
-    vae = slat.train_vae(samples[1:], OPTIONS, tmp_path / "vae.pt")
+    vae = slat.train_vae(samples[1:], OPTIONS, tmp_path / "vae.pt", color_weight=4)
     rows = losses(tmp_path / "vae.pt")
     assert all(math.isfinite(value) for row in rows for value in row.values())
     assert rows[0].keys() == {"sdf", "color", "anchor", "kl"}
     assert sum(rows[-1].values()) < 0.9 * sum(rows[0].values())
     (latent,) = slat.encode(vae, samples[1:])
     assert latent.shape == (len(samples[1].coords), 8)
+
+
+@small_models
+def test_a_second_run_begins_with_the_weights_of_the_first(
+    samples: list[PropSample], tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    first = slat.SLatVae().requires_grad_(False)  # as `train` returns it
+    before = {key: value.clone() for key, value in first.state_dict().items()}
+    options = replace(OPTIONS, steps=1, learning_rate=1e-6, save_every=1)
+    second = slat.train_vae(
+        samples, options, tmp_path / "vae.pt", color_weight=1, start=first
+    ).state_dict()
+    assert any(not torch.equal(value, before[key]) for key, value in second.items())
+    for key, value in second.items():
+        torch.testing.assert_close(value, before[key], atol=1e-5, rtol=0)
+    assert all(torch.equal(value, before[key]) for key, value in first.state_dict().items())
 
 
 @small_models
@@ -100,7 +116,7 @@ def test_an_interrupted_vae_ends_like_an_uninterrupted_one(
 
     def trained(name: str) -> slat.SLatVae:
         torch.manual_seed(1)  # the weights it starts from
-        return slat.train_vae(samples, options, tmp_path / name)
+        return slat.train_vae(samples, options, tmp_path / name, color_weight=1)
 
     whole = trained("whole.pt")
     with monkeypatch.context() as patch:
@@ -135,33 +151,25 @@ def test_the_decoder_goes_on_alone(samples: list[PropSample], tmp_path: Path) ->
 
 
 @small_models
-@pytest.mark.parametrize("with_pictures", [False, True])
+@pytest.mark.parametrize("picture_share", [0.0, 1.0])
 def test_the_flow_learns_one_sample(
     samples: list[PropSample],
     conditions: Conditions,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    with_pictures: bool,
+    picture_share: float,
 ) -> None:
-    asked = []
-
-    def image_tokens() -> Tensor:
-        asked.append(1)
-        return torch.randn(1, 2, 64, 384, generator=torch.Generator().manual_seed(0)).half()
-
-    if with_pictures:
-        monkeypatch.setattr(slat, "IMAGES_FROM_STEP", 0)
-        monkeypatch.setattr(slat, "IMAGE_SHARE", 1.0)
+    monkeypatch.setattr("pipeline.training.conditions.PICTURE_SHARE", picture_share)
     torch.manual_seed(0)
     latents = [torch.randn(len(samples[1].coords), 8)]
     one = replace(conditions, of_sample=conditions.of_sample[1:], views=conditions.views[1:])
+    tokens = torch.randn(1, 2, 64, 384).half()
     slat.train_flow(
-        [samples[1].coords], latents, one, image_tokens, OPTIONS, tmp_path / "flow.pt", batch=6
+        [samples[1].coords], latents, one, tokens, OPTIONS, tmp_path / "flow.pt", batch=6
     )
     rows = losses(tmp_path / "flow.pt")
     assert all(math.isfinite(row["velocity"]) for row in rows)
     assert rows[-1]["velocity"] < 0.95 * rows[0]["velocity"]
-    assert len(asked) == int(with_pictures)  # only where pictures are used, and only once
 
 
 def test_statistics_run_over_all_voxels() -> None:

@@ -80,34 +80,17 @@ def test_an_interrupted_vae_ends_like_an_uninterrupted_one(
         assert torch.equal(one, other)
 
 
-def test_the_flow_learns_one_sample(conditions: Conditions, tmp_path: Path) -> None:
+@pytest.mark.parametrize("picture_share", [0.0, 1.0])
+def test_the_flow_learns_one_sample(
+    conditions: Conditions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, picture_share: float
+) -> None:
+    monkeypatch.setattr("pipeline.training.conditions.PICTURE_SHARE", picture_share)
     latents = torch.full((1, 8, 8, 8, 8), 1.5)
     one = replace(conditions, of_sample=conditions.of_sample[:1], views=conditions.views[:1])
-    flow = structure.train_flow(latents, one, OPTIONS, tmp_path / "flow.pt", batch=8)
+    tokens = torch.randn(1, 2, 64, 384, generator=torch.Generator().manual_seed(0)).half()
+    structure.train_flow(latents, one, tokens, OPTIONS, tmp_path / "flow.pt", batch=8)
     rows = losses(tmp_path / "flow.pt")
     assert all(math.isfinite(row["velocity"]) for row in rows)
     # Knowing nothing costs 1 + 1.5^2, the mean square of noise minus data; knowing the data, 1.
     assert 1.5 < rows[0]["velocity"] < 3.3
     assert rows[-1]["velocity"] < 1.2
-    assert flow.image.patch_embed.weight.shape[0] == 16
-
-
-def test_the_picture_encoder_stands_still_from_its_last_step_on(
-    conditions: Conditions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(structure, "IMAGE_SHARE", 1.0)
-    latents = torch.randn(2, 8, 8, 8, 8)
-    options = replace(OPTIONS, steps=4, save_every=1)
-
-    def picture_weights(last_step: int, name: str) -> Tensor:
-        monkeypatch.setattr(structure, "IMAGE_ENCODER_STEPS", last_step)
-        structure.train_flow(latents, conditions, options, tmp_path / name, batch=2)
-        weight: Tensor = torch.load(tmp_path / name, weights_only=True)["model"][
-            "image.patch_embed.weight"
-        ]
-        return weight
-
-    torch.manual_seed(0)  # as every training starts
-    start = structure.StructureFlow().image.patch_embed.weight
-    assert not torch.equal(picture_weights(4, "moved.pt"), start)
-    assert torch.equal(picture_weights(0, "still.pt"), start)
