@@ -132,12 +132,15 @@ def _factors(entry: Entry, progress: Progress) -> tuple[Material, Entry]:
             Stage.PREPROCESS,
             f"{entry.name}: specular-glossiness is read as a non-metal; its specular map is lost",
         )
+        glossiness = _unit(glossy.number("glossinessFactor", 1.0))
+        if "specularGlossinessTexture" in glossy:
+            glossiness *= 0.5  # the factor alone, mostly 1, would make a mirror of everything
         r, g, b, a = glossy.numbers("diffuseFactor", (1.0, 1.0, 1.0, 1.0))
         material = replace(
             common,
             base_color_factor=(_unit(r), _unit(g), _unit(b), _unit(a)),
             metallic_factor=0.0,
-            roughness_factor=1.0 - _unit(glossy.number("glossinessFactor", 1.0)),
+            roughness_factor=1.0 - glossiness,
         )
         return material, glossy.entry("diffuseTexture")
     if entry.extension("KHR_materials_unlit") is not None:

@@ -451,16 +451,21 @@ class TestAppearance:
         assert read(content).uvs is None
         assert any("TEXCOORD_0" in warning for warning in warnings_of(content))
 
-    def test_specular_glossiness_becomes_a_rough_non_metal(self) -> None:
+    @pytest.mark.parametrize(
+        ("texture", "roughness"), [({}, 0.25), ({"specularGlossinessTexture": {}}, 0.625)]
+    )
+    def test_specular_glossiness_becomes_a_rough_non_metal(
+        self, texture: Json, roughness: float
+    ) -> None:
         file = triangle_file()
-        glossy = {"diffuseFactor": [0.5, 0.25, 0, 1], "glossinessFactor": 0.75}
+        glossy = {"diffuseFactor": [0.5, 0.25, 0, 1], "glossinessFactor": 0.75, **texture}
         file.json["materials"] = [
             {"extensions": {"KHR_materials_pbrSpecularGlossiness": glossy}},
         ]
         file.json["meshes"][0]["primitives"][0]["material"] = 0
         material = read(file.glb()).materials[0]
         assert material.base_color_factor == (0.5, 0.25, 0, 1)
-        assert (material.metallic_factor, material.roughness_factor) == (0, 0.25)
+        assert (material.metallic_factor, material.roughness_factor) == (0, roughness)
 
     def test_unknown_extensions_are_named(self) -> None:
         file = triangle_file()
