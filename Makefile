@@ -1,5 +1,5 @@
 # Bare `make` prints the targets. Two commands set up everything they need: `make run`, `make test`.
-PYTHON ?= python3
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PROMPT ?= a wooden barrel with iron bands
 IMAGE  ?=
 OUT    ?= out
@@ -16,6 +16,7 @@ setup: $(READY) ## Set up .venv
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Lodsmith needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
+	.ci/system-packages $(PYTHON)
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
