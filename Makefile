@@ -1,6 +1,6 @@
 # Bare `make` prints the targets. Two commands set up everything they need: `make run`, `make test`.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-PROMPT ?= a wooden barrel with iron bands
+PROMPT ?= a red mushroom with white dots
 IMAGE  ?=
 OUT    ?= out
 SEED   ?= 1

@@ -55,7 +55,7 @@ def run_once(prompt: str, out: Path) -> tuple[float, int, dict[str, str]]:
 
 
 def main() -> None:
-    prompt = sys.argv[1] if len(sys.argv) > 1 else "a wooden barrel with iron bands"
+    prompt = sys.argv[1] if len(sys.argv) > 1 else "a red mushroom with white dots"
     with tempfile.TemporaryDirectory() as folder:
         runs = [run_once(prompt, Path(folder) / str(i)) for i in range(2)]
     print("| run | seconds | peak memory, all processes |\n|---|---|---|")
