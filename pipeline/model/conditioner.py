@@ -138,7 +138,7 @@ class _Block(nn.Module):
 
 
 class ImageEncoder(nn.Module):
-    """Picture -> condition tokens; the starter model's own, trained along with its flow."""
+    """Picture -> condition tokens; the starter model's own."""
 
     def __init__(self, params: ImageEncoderParams) -> None:
         super().__init__()
