@@ -37,10 +37,10 @@ def nearest_known(known: NDArray[np.bool_], step: Callable[[], None]) -> IntArra
 
 
 @njit(cache=True, error_model="numpy")
-def _nearest_in_column(known: NDArray[np.bool_]) -> NDArray[np.int16]:
+def _nearest_in_column(known: NDArray[np.bool_]) -> NDArray[np.int32]:
     """Return the row of the nearest known texel of the same column, -1 in an empty column."""
     height, width = known.shape
-    rows = np.full((height, width), -1, np.int16)
+    rows = np.full((height, width), -1, np.int32)
     for y in range(height):  # the last one seen above
         for x in range(width):
             if known[y, x]:
@@ -56,7 +56,7 @@ def _nearest_in_column(known: NDArray[np.bool_]) -> NDArray[np.int16]:
 
 
 @njit(cache=True, error_model="numpy")
-def _nearest_of_columns(rows: NDArray[np.int16], first: int, end: int, nearest: IntArray) -> None:
+def _nearest_of_columns(rows: NDArray[np.int32], first: int, end: int, nearest: IntArray) -> None:
     width = rows.shape[1]
     columns = np.empty(width, np.int64)  # whose parabola is lowest, from left to right
     until = np.empty(width, np.float64)  # and up to which x

@@ -81,6 +81,9 @@ def test_unseen_texels_do_not_darken_leaves() -> None:
     assert np.allclose(cut.read(uvs, whole)[:, 3], 0.25, atol=0.01)
     opaque = prepare(Image(pixels=leaves), 4, is_srgb=True).read(uvs, whole)
     assert np.allclose(opaque[:, 1], linear_from_srgb(np.array(200 / 255)) / 4, atol=0.01)
+    tall = np.zeros((40_000, 1, 4), np.uint8)
+    tall[-1] = 255
+    assert prepare(Image(pixels=tall), 4, is_srgb=True, is_cut=True).texels[:, :3].all()
     nothing = np.zeros((4, 4, 4), np.uint8)
     assert not prepare(Image(pixels=nothing), 4, is_srgb=True, is_cut=True).texels.any()
 
