@@ -1,5 +1,6 @@
 # Bare `make` prints the targets. Two commands set up everything they need: `make run`, `make test`.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# Asked to run, not only looked for: a version manager's stand-in exists without its Python.
+PYTHON ?= $(shell python3.11 -c '' 2>/dev/null && echo python3.11 || echo python3)
 PROMPT ?= a red mushroom with white dots
 IMAGE  ?=
 OUT    ?= out
