@@ -8,7 +8,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from pipeline.errors import EmptyResult, InvalidInput
-from pipeline.model.conditioner import TEXT_TOKENS, Condition, to_picture_tensor
+from pipeline.model.condition.encoder import Condition, to_picture_tensor
 from pipeline.model.flexicubes import ColoredMesh, extract
 from pipeline.model.flow import euler, guided
 from pipeline.model.sampler import SamplerOptions
@@ -30,8 +30,8 @@ def condition_on_text(models: Models, prompt: str, progress: Progress) -> Condit
     if not models.text_encoder.fits(prompt):
         progress.warn(
             Stage.CONDITION,
-            f"the prompt is longer than {TEXT_TOKENS} tokens, so its end was not read; "
-            "say the most important things in the first twenty words",
+            f"the prompt is longer than {models.text_encoder.token_count} tokens, so its end was "
+            "not read; say the most important things in the first twenty words",
         )
     condition = Condition(cond=models.text_encoder([prompt]), null=models.text_encoder([""]))
     progress(Stage.CONDITION, 1.0)

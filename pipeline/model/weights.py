@@ -17,13 +17,9 @@ from safetensors.torch import load_file
 from torch import nn
 
 from pipeline.errors import InvalidInput, ModelUnavailable
-from pipeline.model.conditioner import (
-    ImageEncoder,
-    ImageEncoderParams,
-    MiniLmEncoder,
-    TextEncoder,
-    minilm_folder,
-)
+from pipeline.model.condition.encoder import TextEncoder
+from pipeline.model.condition.minilm import MiniLmEncoder, minilm_folder
+from pipeline.model.condition.small_vit import ImageEncoder, ImageEncoderParams
 from pipeline.model.mesh_decoder import SLatMeshDecoder
 from pipeline.model.sampler import Sampler, SamplerOptions
 from pipeline.model.slat import SLatEncoder, SLatFlowModel, SLatFlowParams, SwinParams

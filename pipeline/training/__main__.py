@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from pipeline.model.conditioner import MiniLmEncoder, minilm_folder
+from pipeline.model.condition.minilm import MiniLmEncoder, minilm_folder
 from pipeline.training import dataset, pictures, slat, structure
 from pipeline.training.conditions import Conditions, encode_conditions
 from pipeline.training.dataset import PropSample

@@ -9,7 +9,7 @@ import torch
 from PIL import Image as Pil
 from torch import Tensor
 
-from pipeline.model.conditioner import TEXT_TOKENS, TextEncoder
+from pipeline.model.condition.encoder import TextEncoder
 from pipeline.preprocess import preprocess
 from pipeline.training.dataset import VIEW_PX, PropSample
 from pipeline.types import ByteArray, Silent
@@ -69,7 +69,7 @@ def encode_conditions(samples: Sequence[PropSample], encoder: TextEncoder) -> Co
     tokens = torch.cat([encoder(texts[i : i + 256]).half() for i in range(0, len(texts), 256)])
     views = np.stack([[_prepared(view) for view in s.views] for s in samples])
     null = encoder([""])
-    assert null.shape[1] == TEXT_TOKENS
+    assert null.shape[1] == encoder.token_count
     return Conditions(
         tokens=tokens,
         of_sample=tuple(tuple(row[c] for c in s.captions) for s in samples),

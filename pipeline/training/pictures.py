@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.model.conditioner import ImageEncoder
+from pipeline.model.condition.small_vit import ImageEncoder
 from pipeline.model.weights import build
 from pipeline.training import configs
 from pipeline.training.conditions import Conditions

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from pipeline.errors import Cancelled, EmptyResult, InvalidInput
-from pipeline.model.conditioner import TEXT_TOKENS, Condition
+from pipeline.model.condition.encoder import Condition
+from pipeline.model.condition.minilm import TEXT_TOKENS
 from pipeline.model.generate import (
     close_gaps,
     condition_on_picture,

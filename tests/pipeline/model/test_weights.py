@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pipeline.errors import ModelUnavailable
-from pipeline.model.conditioner import ImageEncoder
+from pipeline.model.condition.small_vit import ImageEncoder
 from pipeline.model.sampler import Sampler
 from pipeline.model.slat import SLatFlowModel
 from pipeline.model.sparse_structure import SparseStructureDecoder, SparseStructureFlowModel

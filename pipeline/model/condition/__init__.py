@@ -1,0 +1,1 @@
+"""Prompts and pictures -> condition tokens. Importing this package imports no torch."""
