@@ -43,8 +43,7 @@ class Camera:
 
     def world_to_camera(self, points: FloatArray) -> FloatArray:
         """`[N, 3]` -> `[N, 3]`; the third is the depth."""
-        seen: FloatArray = (points - self.position) @ self.rotation.T
-        return seen
+        return ((points - self.position) @ self.rotation.T).astype(np.float32)
 
     def focal_px(self, size_px: int) -> float:
         """Focal length of a square picture whose principal point is its middle."""
