@@ -3,33 +3,42 @@
 Importing it does not import torch; `load_models` does.
 """
 
+from pipeline.checkpoints.library import STARTER_NAME
 from pipeline.errors import PipelineError
+from pipeline.model.load_options import LoadOptions
 from pipeline.options import AssetOptions
 from pipeline.report import StageMeter, StageRecord
 from pipeline.run import (
-    STARTER,
     BuildRequest,
     GenerateRequest,
+    Generation,
+    Variant,
     build_asset,
     generate,
     load_models,
     surface_from_glb,
+    variant_name,
 )
-from pipeline.types import Artifact, Progress, Stage
+from pipeline.types import Artifact, ModelFacts, Progress, Stage
 
 __all__ = [
-    "STARTER",
+    "STARTER_NAME",
     "Artifact",
     "AssetOptions",
     "BuildRequest",
     "GenerateRequest",
+    "Generation",
+    "LoadOptions",
+    "ModelFacts",
     "PipelineError",
     "Progress",
     "Stage",
     "StageMeter",
     "StageRecord",
+    "Variant",
     "build_asset",
     "generate",
     "load_models",
     "surface_from_glb",
+    "variant_name",
 ]

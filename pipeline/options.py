@@ -8,6 +8,8 @@ from pipeline.mesh.lod import LodOptions
 from pipeline.mesh.remesh import RemeshOptions
 from pipeline.mesh.repair import RepairOptions
 from pipeline.mesh.unwrap import UnwrapOptions
+from pipeline.model.condition.options import ConditionOptions
+from pipeline.model.formats import DecodeOptions
 from pipeline.model.sampler import SamplerOptions
 from pipeline.place import PlaceOptions
 from pipeline.texture.bake import BakeOptions
@@ -20,8 +22,10 @@ class AssetOptions:
     repair: None takes what fits the input: thorough for generated meshes, careful for uploads.
     """
 
+    condition: ConditionOptions = field(default_factory=ConditionOptions)
     sparse_structure: SamplerOptions = field(default_factory=SamplerOptions)
     slat: SamplerOptions = field(default_factory=SamplerOptions)
+    decode: DecodeOptions = field(default_factory=DecodeOptions)
     place: PlaceOptions = field(default_factory=PlaceOptions)
     repair: RepairOptions | None = None
     remesh: RemeshOptions = field(default_factory=RemeshOptions)

@@ -2,42 +2,44 @@
 
 import io
 import warnings
+from pathlib import Path
 
 import numpy as np
 from PIL import Image as Pil
 from PIL import ImageOps
 
+from pipeline.cutout import SOLID_ALPHA, cut_out
 from pipeline.errors import InvalidInput
 from pipeline.types import ByteArray, Progress, Stage
 
 MAX_PIXELS = 64_000_000
-_OPAQUE_ENOUGH = 204  # 0.8 of 255: what counts as object when the box is found
 _FORMATS = ("PNG", "JPEG", "WEBP")
 
 
-def preprocess(content: bytes, size_px: int, progress: Progress) -> ByteArray:
+def preprocess(
+    content: bytes, size_px: int, progress: Progress, matting: Path | None = None
+) -> ByteArray:
     """Prepare a picture for the picture encoder.
 
-    A picture with transparency is used as it is cut out. Any other is cut out from a plain
-    background by its color, with a warning. The object is then centred in a square 1.2 times its
-    size, on black.
+    The object is freed from its background (see `cut_out`), then centred in a square 1.2 times
+    its size, on black.
 
     Args:
         content: A PNG, JPEG or WebP file.
         size_px: Side of the result.
         progress: Hears about a cut-out that may be poor.
+        matting: `u2net.onnx`, which finds objects before any background; None to do without.
 
     Returns:
         `[size_px, size_px, 3]` uint8.
 
     Raises:
         InvalidInput: If it is no picture, too large, or shows nothing.
+        ModelUnavailable: If `matting` is not the file that it should be.
     """
     progress(Stage.PREPROCESS, 0.0)
-    rgba = _decode(content)
-    if rgba[..., 3].min() == 255:
-        rgba = _cut_out(rgba, progress)
-    solid = rgba[..., 3] > _OPAQUE_ENOUGH
+    rgba = cut_out(_decode(content), matting, progress)
+    solid = rgba[..., 3] > SOLID_ALPHA
     if not solid.any():
         raise InvalidInput(
             "the picture is transparent everywhere (no pixel has alpha above 204); "
@@ -91,33 +93,3 @@ def _decode(content: bytes) -> ByteArray:
 
 def _too_large(what: str) -> str:
     return f"the picture has {what}; at most {MAX_PIXELS:,} pixels are taken: scale it down"
-
-
-def _cut_out(rgba: ByteArray, progress: Progress) -> ByteArray:
-    """Make what has the color of the picture's border transparent."""
-    from scipy import ndimage
-
-    border = np.concatenate([rgba[0], rgba[-1], rgba[:, 0], rgba[:, -1]])[:, :3].astype(np.int16)
-    background = np.median(border, axis=0)
-    spread = float(np.abs(border - background).max(1).mean())
-    distance = np.abs(rgba[..., :3].astype(np.int16) - background).max(2)
-    like_background = distance < 18 + 2 * spread
-    labels, _ = ndimage.label(like_background)
-    edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    outside = np.isin(labels, np.unique(edge[edge > 0]))
-    share = 1 - outside.mean()
-    cut = rgba.copy()
-    if not 0.01 < share < 0.98:
-        progress.warn(
-            Stage.PREPROCESS,
-            "the object could not be told from its background, so the whole picture is used; "
-            "a PNG with a transparent background gives better results",
-        )
-        return cut
-    progress.warn(
-        Stage.PREPROCESS,
-        "the object was cut out of a plain background by its color; "
-        "a PNG with a transparent background is safer",
-    )
-    cut[outside, 3] = 0
-    return cut

@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 else:
     from numba import njit
 
-    _kernel = njit(cache=True, error_model="numpy")
+    # Pictures of one surface from many sides are drawn in threads.
+    _kernel = njit(cache=True, error_model="numpy", nogil=True)
 
 # Every pixel is the mean of four: enough for edges, and cheap.
 _SUPERSAMPLING = 2
 
-# Light, in linear units and camera directions: key from above left, a bright sky, a dim floor.
+# Of previews: key from above left of the camera, a bright sky, a dim floor.
 _KEY_DIRECTION = np.array([-0.55, 0.62, 0.56])
 _KEY, _SKY, _FLOOR = 0.95, 0.62, 0.26
 _BACKGROUND_TOP, _BACKGROUND_BOTTOM = 0.86, 0.62
@@ -68,6 +69,35 @@ class Camera:
     axes: NDArray[np.float64]
     eye: NDArray[np.float64]
     slope: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Light:
+    """A lamp far away and what surrounds it, in linear units; nothing casts shadows.
+
+    toward: `[3]` float64 direction to the lamp in world space, any length.
+    key: what it adds to a white surface that faces it. sky, floor: what a white surface gets that
+    looks straight up (+Y) or down; between them it blends.
+    """
+
+    toward: NDArray[np.float64]
+    key: float
+    sky: float
+    floor: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Seen:
+    """What each sample of a picture shows.
+
+    screens: per draw, its vertices on the screen in samples. owner: `[n, n, 2]` draw and face, -1
+    where nothing is. corner_weights: `[n, n, 2]` of the face's second and third corner.
+    """
+
+    draws: list[Draw]
+    screens: list[FloatArray]
+    owner: IntArray
+    corner_weights: FloatArray
 
 
 def fit_camera(
@@ -131,12 +161,45 @@ def render(
     are dithered. Deterministic.
     """
     n = size_px * _SUPERSAMPLING
+    seen = _look(draws, camera, n, keep_back_faces=as_wireframe)
+    picture = _background(seen.draws, camera, n)
+    light = Light(toward=_KEY_DIRECTION @ camera.axes, key=_KEY, sky=_SKY, floor=_FLOOR)
+    for index in range(len(draws)):
+        if as_wireframe:
+            _draw_wires(seen, index, light, picture)
+        else:
+            _shade_draw(seen, index, camera, light, picture)
+    return _to_srgb(_of_samples(picture, size_px))
+
+
+def render_cut_out(
+    draws: Sequence[Draw], camera: Camera, *, size_px: int, light: Light
+) -> ByteArray:
+    """Return a picture `[size_px, size_px, 4]` uint8 sRGB with straight alpha, black around.
+
+    Every face is seen from both sides. Highlights clip. Deterministic.
+    """
+    n = size_px * _SUPERSAMPLING
+    seen = _look(draws, camera, n, keep_back_faces=True)
+    samples = np.zeros((n, n, 3), np.float32)
+    for index in range(len(draws)):
+        _shade_draw(seen, index, camera, light, samples)
+    covered = (seen.owner[:, :, :1] >= 0).astype(np.float32)
+    alpha = _of_samples(covered, size_px)
+    linear = _of_samples(samples, size_px) / np.maximum(alpha, 1e-6)
+    rgba = np.concatenate([srgb_from_linear(np.minimum(linear, 1)), alpha], axis=2)
+    return (rgba * 255 + 0.5).astype(np.uint8)
+
+
+def _look(draws: Sequence[Draw], camera: Camera, n: int, *, keep_back_faces: bool) -> _Seen:
+    """Find the nearest face at each of `n` x `n` samples."""
     nearest = np.zeros((n, n), np.float32)
     owner = np.full((n, n, 2), -1, np.int32)
     corner_weights = np.zeros((n, n, 2), np.float32)
-    draws = [_writable(draw) for draw in draws]
-    screens = [_project(draw.positions, camera, n) for draw in draws]
-    for index, (draw, (screen, inverse_w)) in enumerate(zip(draws, screens, strict=True)):
+    plain = [_writable(draw) for draw in draws]
+    screens = []
+    for index, draw in enumerate(plain):
+        screen, inverse_w = _project(draw.positions, camera, n)
         material = draw.material
         alpha = np.full((1, 1), 255, np.uint8)
         if material.base_color is not None and material.base_color.pixels.shape[2] == 4:
@@ -150,21 +213,21 @@ def render(
             np.float32(material.base_color_factor[3]),
             _ALPHA_CODES[material.alpha_mode],
             np.float32(material.alpha_cutoff),
-            material.double_sided or as_wireframe,
+            material.double_sided or keep_back_faces,
             index,
             nearest,
             owner,
             corner_weights,
         )
-    picture = _background(draws, camera, n)
-    key = _KEY_DIRECTION / np.linalg.norm(_KEY_DIRECTION) @ camera.axes
-    for index, (draw, (screen, _)) in enumerate(zip(draws, screens, strict=True)):
-        if as_wireframe:
-            _draw_wires(draw, screen, key, index, owner, corner_weights, picture)
-        else:
-            _shade_draw(draw, screen, camera, key, index, owner, corner_weights, picture)
-    linear = picture.reshape(size_px, _SUPERSAMPLING, size_px, _SUPERSAMPLING, 3).mean((1, 3))
-    return _to_srgb(linear)
+        screens.append(screen)
+    return _Seen(draws=plain, screens=screens, owner=owner, corner_weights=corner_weights)
+
+
+def _of_samples(samples: FloatArray, size_px: int) -> FloatArray:
+    """Average the samples of each pixel."""
+    s = _SUPERSAMPLING
+    pixels: FloatArray = samples.reshape(size_px, s, size_px, s, samples.shape[2]).mean((1, 3))
+    return pixels
 
 
 def _writable(draw: Draw) -> Draw:
@@ -208,16 +271,8 @@ def _to_srgb(linear: FloatArray) -> ByteArray:
     return (srgb_from_linear(x) * 255 + 0.5).astype(np.uint8)
 
 
-def _shade_draw(
-    draw: Draw,
-    screen: FloatArray,
-    camera: Camera,
-    key: NDArray[np.float64],
-    index: int,
-    owner: IntArray,
-    corner_weights: FloatArray,
-    picture: FloatArray,
-) -> None:
+def _shade_draw(seen: _Seen, index: int, camera: Camera, light: Light, picture: FloatArray) -> None:
+    draw, screen = seen.draws[index], seen.screens[index]
     material = draw.material
     base_color = _reduced(material.base_color, draw, screen)
     normal = _reduced(material.normal, draw, screen)
@@ -253,11 +308,11 @@ def _shade_draw(
         ),
         draw.tangents is not None,
         camera.eye.astype(np.float32),
-        key.astype(np.float32),
-        np.array([_KEY, _SKY, _FLOOR], np.float32),
+        _unit(light.toward),
+        np.array([light.key, light.sky, light.floor], np.float32),
         index,
-        owner,
-        corner_weights,
+        seen.owner,
+        seen.corner_weights,
         picture,
     )
 
@@ -284,25 +339,21 @@ def _areas(points: FloatArray, faces: IntArray) -> NDArray[np.float64]:
     return np.asarray(np.abs(ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0]) / 2)
 
 
-def _draw_wires(
-    draw: Draw,
-    screen: FloatArray,
-    key: NDArray[np.float64],
-    index: int,
-    owner: IntArray,
-    corner_weights: FloatArray,
-    picture: FloatArray,
-) -> None:
+def _draw_wires(seen: _Seen, index: int, light: Light, picture: FloatArray) -> None:
     _shade_wires(
-        draw.normals,
-        draw.faces,
-        screen,
-        key.astype(np.float32),
+        seen.draws[index].normals,
+        seen.draws[index].faces,
+        seen.screens[index],
+        _unit(light.toward),
         index,
-        owner,
-        corner_weights,
+        seen.owner,
+        seen.corner_weights,
         picture,
     )
+
+
+def _unit(direction: NDArray[np.float64]) -> FloatArray:
+    return np.asarray(direction / np.linalg.norm(direction), np.float32)
 
 
 def _background(draws: Sequence[Draw], camera: Camera, n: int) -> FloatArray:

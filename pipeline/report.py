@@ -143,16 +143,46 @@ def report_json(
         warnings: What went poorer than asked.
     """
     content = {
-        "schema": "lodsmith.report/1",
-        "name": name,
+        **_head(name, recipe, warnings),
         "passed": all(lod.triangle_count <= lod.budget for lod in lods),
-        "warnings": list(warnings),
-        "recipe": recipe,
         "size_m": [round(float(s), 6) for s in size_m],
         "lods": [asdict(lod) for lod in lods],
         "collision": {"hull_count": hull_count},
         "bake": {"missed_texel_ratio": missed_texel_ratio},
         "repair": repair,
+        **_tail(records, outputs),
+    }
+    return (json.dumps(content, indent=2) + "\n").encode()
+
+
+def generation_report_json(
+    *,
+    name: str,
+    recipe: Mapping[str, Json],
+    records: Sequence[StageRecord],
+    outputs: Mapping[str, bytes],
+    warnings: Sequence[str],
+) -> bytes:
+    """As `report_json`, of an asset without a mesh: there is nothing to measure."""
+    content = {
+        **_head(name, recipe, warnings),
+        "passed": True,
+        **_tail(records, outputs),
+    }
+    return (json.dumps(content, indent=2) + "\n").encode()
+
+
+def _head(name: str, recipe: Mapping[str, Json], warnings: Sequence[str]) -> dict[str, Json]:
+    return {
+        "schema": "lodsmith.report/1",
+        "name": name,
+        "warnings": list(warnings),
+        "recipe": recipe,
+    }
+
+
+def _tail(records: Sequence[StageRecord], outputs: Mapping[str, bytes]) -> dict[str, Json]:
+    return {
         "stages": [
             {
                 "stage": record.stage.value,
@@ -166,4 +196,3 @@ def report_json(
             for file, data in outputs.items()
         },
     }
-    return (json.dumps(content, indent=2) + "\n").encode()

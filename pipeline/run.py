@@ -4,101 +4,266 @@ A job is two parts, so that the generator is free for the next job while the mes
 `generate` (or `surface_from_glb`) makes a dense surface, `build_asset` makes the asset from it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.errors import InvalidInput
+from pipeline.errors import EmptyResult, InvalidInput, OutOfMemory
+from pipeline.model.load_options import LoadOptions
 from pipeline.options import AssetOptions
 from pipeline.place import place
-from pipeline.report import Json, StageMeter, StageRecord, library_versions, report_json
-from pipeline.srgb import linear_from_srgb
+from pipeline.report import (
+    Json,
+    StageMeter,
+    StageRecord,
+    generation_report_json,
+    library_versions,
+    report_json,
+)
 from pipeline.stored_surface import surface_from_bytes, surface_to_bytes
-from pipeline.types import Artifact, Material, Progress, Stage, Surface
+from pipeline.types import Artifact, ModelFacts, Progress, Stage
 
 if TYPE_CHECKING:
-    from pipeline.model.flexicubes import ColoredMesh
-    from pipeline.model.weights import Models
+    from pipeline.load import LoadedModels
+    from pipeline.model.condition.encoder import Condition
+    from pipeline.model.models import Models
 
-STARTER = Path(__file__).parent / "starter"
 GENERATED_SIZE_M = 1.0  # longest side of a generated asset, unless a height is asked for
-GENERATED_ROUGHNESS = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
 class GenerateRequest:
-    """What to generate. Exactly one of prompt and image; the seed is the only randomness."""
+    """What to generate. Exactly one of prompt and images.
+
+    images: picture files of one object. seeds: one variant each; the only randomness.
+    shape: a stored surface whose coarse shape is kept. model: which one; "" takes the first that
+    fits. adapter: a LoRA file, applied with `adapter_strength`. name, recipe: for the report of
+    results that no mesh is built from.
+    """
 
     prompt: str | None = None
-    image: bytes | None = None
-    seed: int = 0
+    images: tuple[bytes, ...] = ()
+    seeds: tuple[int, ...] = (0,)
+    shape: bytes | None = None
+    model: str = ""
+    adapter: bytes | None = None
+    adapter_strength: float = 1.0
     options: AssetOptions = field(default_factory=AssetOptions)
+    name: str = "Asset"
+    recipe: Mapping[str, Json] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if (self.prompt is None) == (self.image is None):
-            raise InvalidInput("give either a prompt or an image, not both and not neither")
+        if (self.prompt is None) == (not self.images):
+            raise InvalidInput("give either a prompt or images, not both and not neither")
         if self.prompt is not None and not self.prompt.strip():
             raise InvalidInput("the prompt is empty; say what to make, for example 'a barrel'")
+        if not self.seeds:
+            raise InvalidInput("seeds is empty; give at least one")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """What one seed gave.
+
+    slat: the stored structured latents. surface: the stored dense surface, if a mesh was asked
+    for. artifacts: results that need no more work.
+    """
+
+    seed: int
+    slat: bytes
+    surface: bytes | None
+    artifacts: tuple[Artifact, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation:
+    """What came of a `GenerateRequest`. model: the one that was used."""
+
+    model: ModelFacts
+    variants: tuple[Variant, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class BuildRequest:
     """What to build.
 
-    surface: The stored dense surface. generated: Whether it comes from the model, which decides
-    size and how thorough repair is. recipe: Goes into the report. earlier: Stages done before.
+    surface: The stored dense surface. generated: Whether it comes from the model, which decides how
+    thorough repair is. has_size: Whether its size means something. recipe: Goes into the report.
+    earlier: Stages done before.
     """
 
     name: str
     surface: bytes
     options: AssetOptions
     generated: bool
+    has_size: bool
     recipe: Mapping[str, Json]
     earlier: tuple[StageRecord, ...] = ()
     earlier_warnings: tuple[str, ...] = ()
 
 
-def load_models(folder: Path, device: str) -> "Models":
-    """Load a model folder; raises ModelUnavailable naming what is wrong with it."""
-    from pipeline.model import weights
+def load_models(options: LoadOptions) -> "LoadedModels":
+    """Find, check, load and warm up models; raises ModelUnavailable naming what is wrong."""
+    from pipeline import load
 
-    return weights.load_models(folder, device)
+    return load.load_models(options)
 
 
-def generate(request: GenerateRequest, models: "Models", progress: Progress) -> bytes:
-    """Sample a dense colored surface and store it."""
+def generate(request: GenerateRequest, loaded: "LoadedModels", meter: StageMeter) -> Generation:
+    """Sample structured latents and decode them to what was asked for.
+
+    When memory runs out it is tried once more with less at a time.
+
+    Raises:
+        OutOfMemory: If that does not help either.
+    """
+    from pipeline.model.residency import is_out_of_memory
+
+    models = loaded.choose(request.model, "prompt" if request.prompt is not None else "image")
+    try:
+        return _generate(request, models, meter)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+    # Outside of the handler: its traceback would keep the first try's tensors alive.
+    meter.warn(Stage.DECODE, "memory ran out; tried again with less at a time, slower")
+    try:
+        return _generate(request, models.leaner(), meter)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemory(
+            "the model needs more memory than there is, even with less at a time; "
+            "ask for fewer variants or pictures, or use a smaller model"
+        ) from error
+
+
+def _generate(request: GenerateRequest, models: "Models", meter: StageMeter) -> Generation:
     import torch
 
+    from pipeline.decode import decode
+    from pipeline.encode.encode import coarse_shape
+    from pipeline.model import generate as model
+    from pipeline.model.lora import applied
+    from pipeline.stored_slat import slat_to_bytes
+
+    options = request.options
+    multi_image = options.condition.multi_image
+    rngs = [torch.Generator("cpu").manual_seed(seed) for seed in request.seeds]
+    with applied(models, request.adapter, request.adapter_strength, meter):
+        condition = _condition(request, models, meter)
+        cube = None
+        if request.shape is None:
+            voxels = model.sample_sparse_structure(
+                models, condition, options.sparse_structure, multi_image, rngs, meter
+            )
+        else:
+            shape = coarse_shape(models, surface_from_bytes(request.shape), meter)
+            cube, voxels = shape.cube, [shape.coords[:, 1:]] * len(rngs)
+        kept = _kept_variants(request.seeds, [len(v) for v in voxels], meter)
+        slats = model.sample_slat(
+            models,
+            condition,
+            [voxels[i] for i in kept],
+            options.slat,
+            multi_image,
+            [rngs[i] for i in kept],
+            meter,
+        )
+    variants = []
+    for number, (i, slat) in enumerate(zip(kept, slats, strict=True)):
+        name = variant_name(request.name, number, len(request.seeds))
+        surface, artifacts = decode(models, slat, options.decode, name, cube, meter)
+        if surface is None:  # no mesh will be built that has a report
+            artifacts += (_generation_report(request, models, i, name, artifacts, meter),)
+        variants.append(
+            Variant(
+                seed=request.seeds[i],
+                slat=slat_to_bytes(slat, models.facts.digest),
+                surface=surface,
+                artifacts=artifacts,
+            )
+        )
+    return Generation(model=models.facts, variants=tuple(variants))
+
+
+def _condition(request: GenerateRequest, models: "Models", progress: Progress) -> "Condition":
     from pipeline.model import generate as model
     from pipeline.preprocess import preprocess
 
-    options = request.options
-    rng = torch.Generator("cpu").manual_seed(request.seed)
+    options = request.options.condition
     if request.prompt is not None:
         progress(Stage.PREPROCESS, 1.0)
-        condition = model.condition_on_text(models, request.prompt, progress)
-    else:
-        assert request.image is not None
-        picture = preprocess(request.image, model.picture_size_px(models), progress)
-        condition = model.condition_on_picture(models, picture, progress)
-    voxels = model.sample_sparse_structure(
-        models, condition, options.sparse_structure, rng, progress
+        return model.condition_on_text(models, request.prompt, options, progress)
+    if options.negative_prompt:
+        progress.warn(Stage.CONDITION, "the negative prompt is not used: it needs a prompt")
+    size_px = model.picture_size_px(models)
+    pictures = [
+        preprocess(content, size_px, progress, models.matting) for content in request.images
+    ]
+    return model.condition_on_pictures(models, pictures, progress)
+
+
+def _generation_report(
+    request: GenerateRequest,
+    models: "Models",
+    index: int,
+    name: str,
+    artifacts: Sequence[Artifact],
+    meter: StageMeter,
+) -> Artifact:
+    recipe: Mapping[str, Json] = {
+        **request.recipe,
+        "seed": request.seeds[index],
+        "model": asdict(models.facts),
+        "options": asdict(request.options),
+        "versions": library_versions(),
+    }
+    report = generation_report_json(
+        name=name,
+        recipe=recipe,
+        records=meter.finish(),
+        outputs={artifact.file_name: artifact.content for artifact in artifacts},
+        warnings=meter.warnings,
     )
-    slat = model.sample_slat(models, condition, voxels, options.slat, rng, progress)
-    surface = _colored_surface(model.decode(models, slat, progress))
-    _show_surface(surface, Stage.DECODE, progress)
-    return surface_to_bytes(surface)
+    return Artifact(
+        role="report",
+        file_name=f"{name}.report.json",
+        media_type="application/json",
+        content=report,
+    )
+
+
+def _kept_variants(
+    seeds: Sequence[int], voxel_counts: Sequence[int], progress: Progress
+) -> list[int]:
+    """Leave seeds out that gave nothing, unless all did."""
+    kept = [i for i, count in enumerate(voxel_counts) if count]
+    lost = ", ".join(str(seed) for i, seed in enumerate(seeds) if i not in kept)
+    if not kept:
+        raise EmptyResult(f"the model left no active voxel with seed {lost}; try another seed")
+    if lost:
+        progress.warn(
+            Stage.SPARSE_STRUCTURE, f"seed {lost} gave nothing and is left out; try another seed"
+        )
+    return kept
+
+
+def variant_name(name: str, number: int, count: int) -> str:
+    """Name of one of `count` assets: "Barrel" alone, else "Barrel_1", "Barrel_2", ..."""
+    return name if count == 1 else f"{name}_{number + 1}"
 
 
 def surface_from_glb(content: bytes, progress: Progress) -> bytes:
     """Read an uploaded GLB with its materials and store it as a dense surface."""
+    from pipeline.decode import PREVIEW_PX
+    from pipeline.preview import render_surface
     from pipeline.read_glb import read_glb
 
     surface = read_glb(content, progress)
-    _show_surface(surface, Stage.PREPROCESS, progress)
+    progress.preview(Stage.PREPROCESS, render_surface(surface, size_px=PREVIEW_PX))
     return surface_to_bytes(surface)
 
 
@@ -124,7 +289,7 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
     repaired = repair(surface.mesh, repair_options, meter)
     surface = turned_alike(surface, repaired)
     # Only now: with a speck below it, a generated asset would float above the ground.
-    body, longest_side_m = repaired.mesh, GENERATED_SIZE_M if request.generated else None
+    body, longest_side_m = repaired.mesh, None if request.has_size else GENERATED_SIZE_M
     surface = place(surface, options.place, longest_side_m=longest_side_m, body=body)
     mesh = place(body, options.place, longest_side_m=longest_side_m)
     mesh = remesh(mesh, options.remesh, meter)
@@ -176,27 +341,3 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
             content=preview,
         ),
     )
-
-
-def _colored_surface(mesh: "ColoredMesh") -> Surface:
-    from pipeline.mesh.vertex_normals import vertex_normals
-    from pipeline.model.generate import to_gltf_space
-
-    positions = to_gltf_space(mesh.vertices)
-    linear = linear_from_srgb(mesh.attributes[:, :3].astype(np.float64))
-    colors = np.concatenate([linear, np.ones((len(linear), 1))], axis=1)
-    return Surface(
-        positions=positions,
-        faces=mesh.faces,
-        normals=vertex_normals(positions, mesh.faces, np.arange(len(positions), dtype=np.int32)),
-        colors=colors.astype(np.float32),
-        face_materials=np.zeros(len(mesh.faces), np.int32),
-        materials=(Material(name="generated", roughness_factor=GENERATED_ROUGHNESS),),
-    )
-
-
-def _show_surface(surface: Surface, stage: Stage, progress: Progress) -> None:
-    """Offer a picture as soon as geometry exists, before any texture work."""
-    from pipeline.preview import render_surface
-
-    progress.preview(stage, render_surface(surface, size_px=256))

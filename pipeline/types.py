@@ -178,11 +178,36 @@ class Hull:
     faces: IntArray
 
 
+Role = Literal[
+    "model",
+    "report",
+    "preview",
+    "gaussian",
+    "gaussian_preview",
+    "radiance_field",
+    "radiance_field_preview",
+]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Artifact:
     """One result file. file_name has no folder; media_type is an IANA type."""
 
-    role: Literal["model", "report", "preview"]
+    role: Role
     file_name: str
     media_type: str
     content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFacts:
+    """What is told about a loaded model.
+
+    digest: SHA-256 over all its files, hex. takes: "prompt", "image". formats: what it can make.
+    """
+
+    name: str
+    digest: str
+    license: str
+    takes: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()

@@ -13,11 +13,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
+from pipeline import LoadOptions
 from pipeline.errors import InvalidInput
+from pipeline.model.kernel_options import KernelOptions
 from pipeline.preprocess import MAX_PIXELS
 from server.artifacts import ArtifactStore
 from server.config import ServerConfig
-from server.engine import WorkerKind, WorkerState
+from server.engine import WorkerKind, WorkerState, WorkerStatus
 from server.engine.local import Crew, LocalPool
 from server.engine.messages import WorkerSettings
 from server.interceptors import CallInterceptor
@@ -62,6 +64,8 @@ class Server:
         self._scheduler = Scheduler(self._store, self._engine)
         self._drain = DrainFlag()
         self._health = HealthServicer()
+        # Without a warm generator the first job finds out whether the models are good.
+        self._needed = set(WorkerKind) if config.warm_generator else {WorkerKind.MESH}
         self._is_ready = False
         self._health_updates: set[asyncio.Task[None]] = set()
         self._server = self._grpc_server()
@@ -110,9 +114,9 @@ class Server:
 
     def _engine_changed(self) -> None:
         self._scheduler.kick()
-        is_ready = any(
-            worker.kind is WorkerKind.MESH and worker.state in (WorkerState.IDLE, WorkerState.BUSY)
-            for worker in self._engine.workers()
+        is_ready = all(
+            any(_is_usable(worker, kind) for worker in self._engine.workers())
+            for kind in self._needed
         )
         if is_ready != self._is_ready:
             self._is_ready = is_ready
@@ -129,6 +133,9 @@ class Server:
             max_image_bytes=config.max_image_bytes,
             max_image_pixels=MAX_PIXELS,
             max_mesh_bytes=config.max_mesh_bytes,
+            max_adapter_bytes=config.max_adapter_bytes,
+            max_images=config.max_images,
+            max_variants=config.max_variants,
             max_queued_jobs=config.max_queued_jobs,
             min_free_disk_bytes=config.min_free_disk_bytes,
         )
@@ -138,13 +145,13 @@ class Server:
             scheduler=self._scheduler,
             artifacts=self._artifacts,
             limits=limits,
-            models=config.models,
+            models=load_options(config),
             drain=self._drain,
             clock=_now_us,
         )
         blobs = BlobService(artifacts=self._artifacts, limits=limits, drain=self._drain)
         catalog = CatalogService(
-            engine=self._engine, limits=limits, models=config.models, drain=self._drain
+            engine=self._engine, limits=limits, models=load_options(config), drain=self._drain
         )
         pb_grpc.add_JobServiceServicer_to_server(jobs, server)
         pb_grpc.add_BlobServiceServicer_to_server(blobs, server)
@@ -193,8 +200,7 @@ def _crews(config: ServerConfig) -> dict[WorkerKind, Crew]:
             pipe=-1,
             store=str(config.data_dir / "artifacts"),
             pipeline=config.pipeline,
-            models=str(config.models),
-            device=config.device,
+            load=load_options(config),
             memory_limit_bytes=memory_limit_bytes,
             log_level=config.log_level,
         )
@@ -215,6 +221,26 @@ def _crews(config: ServerConfig) -> dict[WorkerKind, Crew]:
             settings=settings(WorkerKind.MESH, config.mesh_memory_bytes),
         ),
     }
+
+
+def load_options(config: ServerConfig) -> LoadOptions:
+    """Return what a generator loads and where it runs."""
+    return LoadOptions(
+        models=config.models,
+        home=str(config.models_dir),
+        device=config.device,
+        kernels=KernelOptions(
+            attention=config.attention,
+            sparse_convolution=config.sparse_convolution,
+            precision=config.precision,
+        ),
+        offload=config.offload,
+    )
+
+
+def _is_usable(worker: WorkerStatus, kind: WorkerKind) -> bool:
+    is_up = worker.state in (WorkerState.IDLE, WorkerState.BUSY)
+    return worker.kind is kind and is_up and not worker.problem
 
 
 def _locked(folder: Path) -> IO[str]:

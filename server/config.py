@@ -4,15 +4,19 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
-from pipeline import STARTER
+from pipeline import STARTER_NAME
 from pipeline.errors import InvalidInput
+from pipeline.model.kernel_options import AttentionName, PrecisionName, SparseConvolutionName
+from pipeline.model.load_options import Offload
 
 ENVIRONMENT_PREFIX = "LODSMITH_"
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 MiB = 1 << 20
+
+Setting = str | int | float | bool | Path | tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +27,14 @@ class ServerConfig:
     insecure_allow_remote: allow a host other than loopback. Whoever reaches the port can then use
         the server: there is no TLS and no login yet.
     data_dir: folder for the journal and the artifacts; one server at a time.
-    models: folder of the model.
-    device: "auto", "cpu", "cuda:0", ...: where the model runs.
+    models: names of models (`lodsmith models list`) or their folders, with commas between; a
+        request goes to the first one that takes it.
+    models_dir: folder of the models that were added on this machine.
+    device: "auto", "cpu", "cuda:0", ...: where the models run.
+    attention, sparse_convolution: kernels to use; "auto" takes the fastest of those installed.
+    precision: of the transformer blocks; "auto" is float16 on a GPU, float32 on a CPU.
+    offload: "on" keeps only the running stage's part of a model on the GPU; "auto" does so where
+        all of it would not fit.
     generator_workers, mesh_workers: processes of each kind that take tasks.
     spare_mesh_workers: more mesh processes that stand ready to replace one that had to be killed.
     warm_generator: load the model at the start; else with the first job that needs it.
@@ -41,8 +51,13 @@ class ServerConfig:
     port: int = 50051
     insecure_allow_remote: bool = False
     data_dir: Path = field(default_factory=lambda: default_data_dir(os.environ))
-    models: Path = STARTER
+    models: tuple[str, ...] = (STARTER_NAME,)
+    models_dir: Path = field(default_factory=lambda: default_data_dir(os.environ) / "models")
     device: str = "auto"
+    attention: AttentionName = "auto"
+    sparse_convolution: SparseConvolutionName = "auto"
+    precision: PrecisionName = "auto"
+    offload: Offload = "auto"
     generator_workers: int = 1
     mesh_workers: int = 1
     spare_mesh_workers: int = 1
@@ -55,6 +70,9 @@ class ServerConfig:
     max_prompt_characters: int = 1000
     max_image_bytes: int = 20_000_000
     max_mesh_bytes: int = 1024 * MiB
+    max_adapter_bytes: int = 1024 * MiB
+    max_images: int = 8
+    max_variants: int = 8
     max_queued_jobs: int = 1000
     min_free_disk_bytes: int = 512 * MiB
     log_level: str = "INFO"
@@ -73,7 +91,16 @@ class ServerConfig:
             raise InvalidInput(
                 f"log_level must be DEBUG, INFO, WARNING or ERROR, got {self.log_level!r}"
             )
-        for name in ("generator_workers", "mesh_workers"):
+        if not self.models or not all(self.models):
+            raise InvalidInput(f"models must name at least one model, got {self.models}")
+        for setting in fields(self):
+            if get_origin(setting.type) is Literal:
+                value, known = getattr(self, setting.name), get_args(setting.type)
+                if value not in known:
+                    raise InvalidInput(
+                        f"{setting.name} must be one of {', '.join(known)}, got {value!r}"
+                    )
+        for name in ("generator_workers", "mesh_workers", "max_images", "max_variants"):
             if getattr(self, name) < 1:
                 raise InvalidInput(f"{name} must be at least 1, got {getattr(self, name)}")
         for setting in fields(self):
@@ -84,8 +111,8 @@ class ServerConfig:
 
 def read_config(
     environment: Mapping[str, str],
-    flags: Mapping[str, str | int | float | bool | Path | None],
-    defaults: Mapping[str, str | int | float | bool | Path] | None = None,
+    flags: Mapping[str, Setting | None],
+    defaults: Mapping[str, Setting] | None = None,
 ) -> ServerConfig:
     """Build the configuration: `flags` win over `environment`, that over `defaults`.
 
@@ -117,13 +144,17 @@ def default_data_dir(environment: Mapping[str, str]) -> Path:
     return Path(base) / "lodsmith"
 
 
-def _parsed(variable: str, text: str, kind: Any) -> str | int | float | bool | Path:
+def _parsed(variable: str, text: str, kind: Any) -> Setting:
+    if get_origin(kind) is Literal:
+        return text  # checked by `ServerConfig`
+    if get_origin(kind) is tuple:
+        return tuple(part.strip() for part in text.split(","))
     if kind is bool:
         if text.lower() not in ("1", "true", "yes", "0", "false", "no"):
             raise InvalidInput(f"{variable} must be true or false, got {text!r}")
         return text.lower() in ("1", "true", "yes")
     try:
-        value: str | int | float | Path = kind(text)
+        value: Setting = kind(text)
     except ValueError as error:
         raise InvalidInput(f"{variable} must be a {kind.__name__}, got {text!r}") from error
     return value

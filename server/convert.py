@@ -15,7 +15,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from pipeline import AssetOptions, Stage
+from pipeline import AssetOptions, ModelFacts, Stage
 from pipeline.mesh.repair import RepairOptions
 from server.artifacts import Digest
 from server.engine import Lod, Previewed, StoredArtifact, Warned, WorkerStatus
@@ -69,6 +69,19 @@ def spec_from(message: pb.JobSpec) -> JobSpec:
         mesh=digest_from(message.mesh, "spec.mesh") if source == "mesh" else None,
         seed=message.seed,
         options=options_from(message.options, is_generated=source != "mesh"),
+        more_images=tuple(
+            digest_from(image, f"spec.more_images[{index}]")
+            for index, image in enumerate(message.more_images)
+        ),
+        variant_count=message.variant_count or 1,
+        shape=digest_from(message.shape, "spec.shape") if message.HasField("shape") else None,
+        model=message.model,
+        adapter=(
+            digest_from(message.adapter, "spec.adapter") if message.HasField("adapter") else None
+        ),
+        adapter_strength=(
+            message.adapter_strength if message.HasField("adapter_strength") else 1.0
+        ),
     )
 
 
@@ -105,6 +118,8 @@ def _merged(defaults: Any, message: Message, where: str) -> Any:
 
 
 def _value(default: Any, field: Field, value: Any, where: str) -> Any:
+    if field.is_repeated and field.enum_type is not None:
+        return tuple(_literal(field.enum_type, number, where) for number in value)
     if field.is_repeated:
         return tuple(value)
     if isinstance(value, pb.Interval):
@@ -200,6 +215,12 @@ def spec_to(spec: JobSpec) -> pb.JobSpec:
         mesh=_optional(digest_to, spec.mesh),
         seed=spec.seed,
         options=options_to(spec.options),
+        more_images=[digest_to(image) for image in spec.more_images],
+        variant_count=spec.variant_count if spec.is_generated else 0,
+        shape=_optional(digest_to, spec.shape),
+        model=spec.model,
+        adapter=_optional(digest_to, spec.adapter),
+        adapter_strength=spec.adapter_strength if spec.adapter else None,
     )
 
 
@@ -221,6 +242,19 @@ def worker_to(worker: WorkerStatus) -> pb.Worker:
     )
 
 
+def model_to(model: ModelFacts, path: str) -> pb.Model:
+    """Write what a loaded model is."""
+    return pb.Model(
+        available=True,
+        path=path,
+        name=model.name,
+        digest=model.digest,
+        license=model.license,
+        takes=model.takes,
+        formats=[_number(pb.Format.DESCRIPTOR, name) for name in model.formats],
+    )
+
+
 def name_of(uid: str) -> str:
     """Return a job's resource name."""
     return f"jobs/{uid}"
@@ -238,7 +272,10 @@ def _fill(message: Message, options: Any) -> None:
         field = message.DESCRIPTOR.fields_by_name[option.name]
         if value is None:
             continue
-        if field.is_repeated:
+        if field.is_repeated and field.enum_type is not None:
+            numbers = [_number(field.enum_type, name) for name in value]
+            getattr(message, option.name).extend(numbers)
+        elif field.is_repeated:
             getattr(message, option.name).extend(value)
         elif field.message_type is pb.Interval.DESCRIPTOR:
             getattr(message, option.name).CopyFrom(pb.Interval(low=value[0], high=value[1]))
@@ -277,6 +314,10 @@ def _result_to(result: JobResult) -> pb.JobResult:
     return pb.JobResult(
         lods=[_lod_to(lod) for lod in result.lods],
         artifacts=[_artifact_to(artifact) for artifact in result.artifacts],
+        variants=[
+            pb.Variant(seed=variant.seed, lods=[_lod_to(lod) for lod in variant.lods])
+            for variant in result.variants
+        ],
     )
 
 
@@ -296,6 +337,7 @@ def _artifact_to(artifact: StoredArtifact) -> pb.Artifact:
         file_name=artifact.file_name,
         media_type=artifact.media_type,
         digest=digest_to(artifact.digest),
+        variant=artifact.variant,
     )
 
 

@@ -1,8 +1,9 @@
 """How long a job will take: typical stage times at first, then what was seen on this machine."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from pipeline import Stage, StageRecord
+from server.engine import TaskKind
 
 # Seconds on two CPU cores with the starter model and default options. Only their proportions
 # matter, and only until the first job has been seen.
@@ -23,8 +24,26 @@ TYPICAL_SECONDS: Mapping[Stage, float] = {
     Stage.EXPORT: 4.0,
 }
 
-GENERATOR_STAGES = frozenset({Stage.CONDITION, Stage.SPARSE_STRUCTURE, Stage.SLAT, Stage.DECODE})
-"""Stages that a job from a mesh does not have."""
+_STAGES_OF: Mapping[TaskKind, tuple[Stage, ...]] = {
+    TaskKind.IMPORT: (Stage.PREPROCESS,),
+    TaskKind.GENERATE: (
+        Stage.PREPROCESS,
+        Stage.CONDITION,
+        Stage.SPARSE_STRUCTURE,
+        Stage.SLAT,
+        Stage.DECODE,
+    ),
+    TaskKind.BUILD: (
+        Stage.REPAIR,
+        Stage.REMESH,
+        Stage.SIMPLIFY,
+        Stage.UNWRAP,
+        Stage.BAKE,
+        Stage.LODS,
+        Stage.COLLISION,
+        Stage.EXPORT,
+    ),
+}
 
 _NEW_SHARE = 0.3  # weight of the latest job against all before: follows a change within a few jobs
 
@@ -49,44 +68,40 @@ class StageTimes:
 
 
 class Estimate:
-    """How far one job is and how long it will still take."""
+    """How far one job is and how long it will still take, seen from one of its tasks."""
 
     def __init__(
-        self, times: StageTimes, *, is_generated: bool, fractions: Mapping[Stage, float]
+        self, times: StageTimes, *, plan: Sequence[TaskKind], position: int, floor: float
     ) -> None:
         """Start from what is known.
 
         Args:
             times: What stages take.
-            is_generated: Whether the model's stages are part of the job.
-            fractions: How far its stages are already; absent: not started.
+            plan: The job's tasks.
+            position: Which of them runs.
+            floor: What was said of the job before; a task that is repeated does not take it back.
         """
-        self._seconds = {
-            stage: times.seconds(stage)
-            for stage in Stage
-            if is_generated or stage not in GENERATOR_STAGES
-        }
-        self._fractions = dict(fractions)
-        self._total_s = sum(self._seconds.values()) or 1.0
+        tasks_s = [sum(times.seconds(stage) for stage in _STAGES_OF[kind]) for kind in plan]
+        self._stages_s = {stage: times.seconds(stage) for stage in _STAGES_OF[plan[position]]}
+        self._earlier_s = sum(tasks_s[:position])
+        self._total_s = sum(tasks_s) or 1.0
+        self._fractions: dict[Stage, float] = {}
+        self._fraction = floor
         self._first_s: float | None = None
-        self._first_done_s = self._done_s()
 
     def update(self, stage: Stage, fraction: float, now_s: float) -> tuple[float, float]:
         """Take progress in; return the job's fraction in [0, 1] and its remaining seconds.
 
         The remaining time assumes that what is left runs at the pace, against the expected times,
-        of what this job has done since the estimate was started.
+        of what this task has done.
         """
         self._first_s = now_s if self._first_s is None else self._first_s
         self._fractions[stage] = fraction
-        done_s = self._done_s()
-        left_s = self._total_s - done_s
-        expected_s = done_s - self._first_done_s
-        # One second of expected work on each side keeps the first guesses calm.
-        pace = (now_s - self._first_s + 1.0) / (expected_s + 1.0)
-        return done_s / self._total_s, left_s * pace
-
-    def _done_s(self) -> float:
-        return sum(
-            self._seconds.get(stage, 0.0) * fraction for stage, fraction in self._fractions.items()
+        done_s = sum(
+            self._stages_s.get(stage, 0.0) * share for stage, share in self._fractions.items()
         )
+        left_s = self._total_s - self._earlier_s - done_s
+        # One second of expected work on each side keeps the first guesses calm.
+        pace = (now_s - self._first_s + 1.0) / (done_s + 1.0)
+        self._fraction = max(self._fraction, (self._earlier_s + done_s) / self._total_s)
+        return self._fraction, left_s * pace

@@ -3,7 +3,7 @@
 Pure data; `journal.py` keeps it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -42,7 +42,11 @@ NEXT_STATES: Mapping[JobState, frozenset[JobState]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class JobSpec:
-    """What to make. Exactly one of prompt, image (a picture) and mesh (a GLB) is not None."""
+    """What to make. Exactly one of prompt, image (a picture) and mesh (a GLB) is not None.
+
+    more_images: further pictures of what `image` shows. shape: a GLB whose coarse shape is kept.
+    model: which of the server's models; "" takes the first that fits. adapter: a LoRA file.
+    """
 
     asset_name: str
     prompt: str | None = None
@@ -50,6 +54,12 @@ class JobSpec:
     mesh: Digest | None = None
     seed: int = 0
     options: AssetOptions = field(default_factory=AssetOptions)
+    more_images: tuple[Digest, ...] = ()
+    variant_count: int = 1
+    shape: Digest | None = None
+    model: str = ""
+    adapter: Digest | None = None
+    adapter_strength: float = 1.0
 
     @property
     def is_generated(self) -> bool:
@@ -57,14 +67,24 @@ class JobSpec:
         return self.mesh is None
 
     @property
-    def source(self) -> Digest | None:
-        """The blob that the job starts from."""
-        return self.image or self.mesh
+    def images(self) -> tuple[Digest, ...]:
+        """All pictures."""
+        return (() if self.image is None else (self.image,)) + self.more_images
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """One per variant."""
+        return tuple(range(self.seed, self.seed + self.variant_count))
 
     @property
     def plan(self) -> tuple[TaskKind, ...]:
-        """The job's tasks, in order."""
-        return (TaskKind.GENERATE if self.is_generated else TaskKind.IMPORT, TaskKind.BUILD)
+        """The job's tasks, in order; the last ones are not due where a seed gives nothing."""
+        if not self.is_generated:
+            return (TaskKind.IMPORT, TaskKind.BUILD)
+        first = () if self.shape is None else (TaskKind.IMPORT,)
+        has_mesh = "mesh" in self.options.decode.formats
+        builds = (TaskKind.BUILD,) * (self.variant_count if has_mesh else 0)
+        return (*first, TaskKind.GENERATE, *builds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,11 +133,20 @@ class StageStatus:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Variant:
+    """One of a job's assets."""
+
+    seed: int
+    lods: tuple[Lod, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class JobResult:
-    """What came out."""
+    """What came out. lods: of the first variant. variants: may be empty in old records."""
 
     lods: tuple[Lod, ...]
     artifacts: tuple[StoredArtifact, ...]
+    variants: tuple[Variant, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +202,34 @@ class ReadyTask:
     attempt: int
     lost_count: int
     outcomes: tuple[TaskOutcome, ...]
+
+
+def is_last_task(spec: JobSpec, outcomes: Sequence[TaskOutcome]) -> bool:
+    """Whether nothing is due after the tasks that left `outcomes`."""
+    plan = spec.plan
+    if plan[len(outcomes) - 1] is TaskKind.IMPORT or len(outcomes) == len(plan):
+        return len(outcomes) == len(plan)
+    generated = next(outcome for outcome in outcomes if outcome.seeds)
+    due = [kind for kind in plan if kind is not TaskKind.BUILD]
+    return len(outcomes) == len(due) + len(generated.surfaces)
+
+
+def result_of(spec: JobSpec, outcomes: Sequence[TaskOutcome]) -> JobResult:
+    """Put together what a job's tasks left."""
+    built = [
+        outcome
+        for kind, outcome in zip(spec.plan, outcomes, strict=False)
+        if kind is TaskKind.BUILD
+    ]
+    seeds = next((outcome.seeds for outcome in outcomes if outcome.seeds), (spec.seed,))
+    lods = [outcome.lods for outcome in built] or [()] * len(seeds)
+    return JobResult(
+        lods=lods[0],
+        artifacts=tuple(artifact for outcome in outcomes for artifact in outcome.artifacts),
+        variants=tuple(
+            Variant(seed=seed, lods=levels) for seed, levels in zip(seeds, lods, strict=True)
+        ),
+    )
 
 
 def advance(job: Job, happening: Happening, now_us: int) -> Job:

@@ -27,13 +27,14 @@ from server.jobs import (
     JobDetails,
     JobError,
     JobEvent,
-    JobResult,
     JobSpec,
     JobState,
     ReadyTask,
     StageProgressed,
     StateChanged,
     advance,
+    is_last_task,
+    result_of,
 )
 from server.record import dumps, loads
 from server.refusals import Draining, JobNotFound, LogEpochChanged, RequestIdReused
@@ -209,11 +210,11 @@ class _Journal:
             return job
         if job.state is JobState.CANCELLING:
             return self.record(job, StateChanged(state=JobState.CANCELLED))
-        if ready.position + 1 < len(job.spec.plan):
+        outcomes = (*ready.outcomes, outcome)
+        if not is_last_task(job.spec, outcomes):
             self.set_task(job.uid, ready.position + 1, "ready")
             return job
-        result = JobResult(lods=outcome.lods, artifacts=outcome.artifacts)
-        job = replace(job, details=replace(job.details, result=result))
+        job = replace(job, details=replace(job.details, result=result_of(job.spec, outcomes)))
         return self.record(job, StateChanged(state=JobState.SUCCEEDED))
 
     def fail(self, uid: str, error: JobError) -> Job:

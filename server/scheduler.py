@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 
-from pipeline import Stage
+from pipeline import Stage, variant_name
 from pipeline.errors import DiskFull
 from server.engine import (
     Engine,
@@ -15,6 +15,7 @@ from server.engine import (
     Progressed,
     Task,
     TaskFailed,
+    TaskKind,
     TaskNews,
     TaskOutcome,
     TaskStopped,
@@ -126,17 +127,18 @@ class Scheduler:
             if self._is_stopped or not self._engine.free(kind):  # the worker died meanwhile
                 await self._store.requeue(uid)
                 continue
-            ended = self._engine.run(task, self._listener(job))
+            ended = self._engine.run(task, self._listener(job, ready.position))
             self._running[uid] = asyncio.create_task(self._see_off(ready, ended))
             if self._store.job(uid).state is not JobState.RUNNING:  # cancelled meanwhile
                 self._engine.cancel(uid)
 
-    def _listener(self, job: Job) -> Listener:
-        """Return what turns a task's news into events of its job."""
+    def _listener(self, job: Job, position: int) -> Listener:
+        """Return what turns the news of the job's task at `position` into events."""
         estimate = Estimate(
             self._times,
-            is_generated=job.spec.is_generated,
-            fractions={status.stage: status.fraction for status in job.details.stages},
+            plan=job.spec.plan,
+            position=position,
+            floor=job.details.fraction,
         )
 
         def listen(news: TaskNews) -> None:
@@ -202,8 +204,8 @@ class Scheduler:
 
     def _model_digest(self) -> str:
         for worker in self._engine.workers():
-            if worker.model is not None:
-                return worker.model.digest
+            if worker.models:
+                return " ".join(model.digest for model in worker.models)
         return ""
 
 
@@ -214,36 +216,70 @@ def _stage_of(job: Job) -> Stage:
 
 def _task(ready: ReadyTask) -> Task:
     spec = ready.job.spec
-    source = ready.outcomes[-1].surface if ready.outcomes else spec.source
+    variant, asset_name = 0, spec.asset_name
+    match ready.kind:
+        case TaskKind.IMPORT:
+            source = spec.mesh or spec.shape
+        case TaskKind.GENERATE:
+            source = ready.outcomes[-1].surfaces[0] if ready.outcomes else None
+        case TaskKind.BUILD:
+            variant = ready.position - spec.plan.index(TaskKind.BUILD)
+            source = _before_build(ready).surfaces[variant]
+            asset_name = variant_name(spec.asset_name, variant, spec.variant_count)
+    # Each asset's report tells of its own making, not of the variants built before it.
+    earlier = [o for kind, o in zip(spec.plan, ready.outcomes) if kind is not TaskKind.BUILD]  # noqa: B905
     return Task(
         job_uid=ready.job.uid,
         kind=ready.kind,
         attempt=ready.attempt,
-        asset_name=spec.asset_name,
+        asset_name=asset_name,
         prompt=spec.prompt,
         source=source,
-        seed=spec.seed,
+        images=spec.images,
+        seeds=spec.seeds,
+        variant=variant,
+        model=spec.model,
+        adapter=spec.adapter,
+        adapter_strength=spec.adapter_strength,
         options=spec.options,
         is_generated=spec.is_generated,
-        recipe=_recipe(ready),
-        earlier_records=tuple(record for outcome in ready.outcomes for record in outcome.records),
-        earlier_warnings=tuple(text for outcome in ready.outcomes for text in outcome.warnings),
+        has_size=not spec.is_generated or spec.shape is not None,
+        recipe=_recipe(ready, variant),
+        earlier_records=tuple(record for outcome in earlier for record in outcome.records),
+        earlier_warnings=tuple(text for outcome in earlier for text in outcome.warnings),
     )
 
 
-def _recipe(ready: ReadyTask) -> dict[str, JSON]:
+def _before_build(ready: ReadyTask) -> TaskOutcome:
+    """What the task left that the builds go on from."""
+    return ready.outcomes[ready.job.spec.plan.index(TaskKind.BUILD) - 1]
+
+
+def _recipe(ready: ReadyTask, variant: int) -> dict[str, JSON]:
     """Return what the report says about where the asset comes from."""
     spec = ready.job.spec
     recipe: dict[str, JSON] = {}
     if spec.prompt is not None:
         recipe["prompt"] = spec.prompt
-    if spec.source is not None:
-        recipe["input_sha256"] = spec.source.sha256
+    if spec.mesh is not None:
+        recipe["input_sha256"] = spec.mesh.sha256
+    if spec.images:
+        recipe["input_sha256"] = spec.images[0].sha256
+    if spec.more_images:
+        recipe["more_input_sha256"] = [image.sha256 for image in spec.more_images]
+    if spec.shape is not None:
+        recipe["shape_sha256"] = spec.shape.sha256
+    if spec.adapter is not None:
+        recipe["adapter_sha256"] = spec.adapter.sha256
+        recipe["adapter_strength"] = spec.adapter_strength
     if spec.is_generated:
         recipe["seed"] = spec.seed
-    for outcome in ready.outcomes:
-        if outcome.model is not None:
-            recipe["model"] = to_json(outcome.model)
-        if outcome.surface is not None:
-            recipe["surface_sha256"] = outcome.surface.sha256
+    if ready.kind is TaskKind.BUILD:
+        before = _before_build(ready)
+        if before.model is not None:
+            recipe["model"] = to_json(before.model)
+        if before.seeds:
+            recipe["seed"] = before.seeds[variant]
+            recipe["slat_sha256"] = before.slats[variant].sha256
+        recipe["surface_sha256"] = before.surfaces[variant].sha256
     return recipe

@@ -11,6 +11,8 @@ from typing import Any
 
 import grpc
 
+from pipeline import LoadOptions
+from pipeline.checkpoints.library import resolve
 from pipeline.errors import ModelUnavailable
 from pipeline.export.name import asset_name
 from server import convert
@@ -40,6 +42,9 @@ class Limits:
     max_image_bytes: int
     max_image_pixels: int
     max_mesh_bytes: int
+    max_adapter_bytes: int
+    max_images: int
+    max_variants: int
     max_queued_jobs: int
     min_free_disk_bytes: int
 
@@ -66,7 +71,7 @@ class JobService(pb_grpc.JobServiceServicer):
         scheduler: Scheduler,
         artifacts: ArtifactStore,
         limits: Limits,
-        models: Path,
+        models: LoadOptions,
         drain: DrainFlag,
         clock: Clock,
     ) -> None:
@@ -151,13 +156,24 @@ class JobService(pb_grpc.JobServiceServicer):
         spec = replace(spec, asset_name=_asset_name(spec))
         if spec.prompt is not None:
             _check_prompt(spec.prompt, self._limits.max_prompt_characters)
+        if spec.is_generated:
+            _check_generation(spec, self._limits)
+        else:
+            _check_no_generation(spec)
+        limits = self._limits
         spec = replace(
             spec,
-            image=self._uploaded(spec.image, "spec.image", self._limits.max_image_bytes),
-            mesh=self._uploaded(spec.mesh, "spec.mesh", self._limits.max_mesh_bytes),
+            image=self._uploaded(spec.image, "spec.image", limits.max_image_bytes),
+            more_images=tuple(
+                self._there(image, f"spec.more_images[{index}]", limits.max_image_bytes)
+                for index, image in enumerate(spec.more_images)
+            ),
+            mesh=self._uploaded(spec.mesh, "spec.mesh", limits.max_mesh_bytes),
+            shape=self._uploaded(spec.shape, "spec.shape", limits.max_mesh_bytes),
+            adapter=self._uploaded(spec.adapter, "spec.adapter", limits.max_adapter_bytes),
         )
-        if spec.is_generated and (problem := model_problem(self._models)):
-            raise ModelUnavailable(problem)
+        if spec.is_generated:
+            _check_models(self._models)
         self._artifacts.check_space()
         waiting = self._store.queued_count()
         if waiting >= self._limits.max_queued_jobs:
@@ -168,9 +184,11 @@ class JobService(pb_grpc.JobServiceServicer):
         return spec
 
     def _uploaded(self, digest: Digest | None, field: str, max_bytes: int) -> Digest | None:
+        """As `_there`, for an input that may be absent."""
+        return None if digest is None else self._there(digest, field, max_bytes)
+
+    def _there(self, digest: Digest, field: str, max_bytes: int) -> Digest:
         """Return the digest of an input with the size that the blob really has."""
-        if digest is None:
-            return None
         size = self._artifacts.size(digest.sha256)
         if size is None:
             raise InputMissing(
@@ -238,7 +256,9 @@ class BlobService(pb_grpc.BlobServiceServicer):
 class CatalogService(pb_grpc.CatalogServiceServicer):
     """What this server is and can do."""
 
-    def __init__(self, *, engine: Engine, limits: Limits, models: Path, drain: DrainFlag) -> None:
+    def __init__(
+        self, *, engine: Engine, limits: Limits, models: LoadOptions, drain: DrainFlag
+    ) -> None:
         self._engine = engine
         self._limits = limits
         self._models = models
@@ -249,11 +269,13 @@ class CatalogService(pb_grpc.CatalogServiceServicer):
     ) -> pb.GetServerInfoResponse:
         """See the contract."""
         limits = self._limits
+        models = self._described_models()
         return pb.GetServerInfoResponse(
             version=_version("lodsmith"),
             draining=self._drain.is_set,
             workers=[convert.worker_to(worker) for worker in self._engine.workers()],
-            model=self._model(),
+            model=models[0],
+            models=models,
             limits=pb.Limits(
                 max_prompt_characters=limits.max_prompt_characters,
                 max_image_bytes=limits.max_image_bytes,
@@ -262,28 +284,28 @@ class CatalogService(pb_grpc.CatalogServiceServicer):
                 max_queued_jobs=limits.max_queued_jobs,
                 min_free_disk_bytes=limits.min_free_disk_bytes,
                 max_chunk_bytes=CHUNK_BYTES,
+                max_images=limits.max_images,
+                max_variants=limits.max_variants,
+                max_adapter_bytes=limits.max_adapter_bytes,
             ),
             library_versions={name: _version(name) for name in LIBRARIES},
         )
 
-    def _model(self) -> pb.Model:
-        problem = model_problem(self._models)
-        facts = next((w.model for w in self._engine.workers() if w.model is not None), None)
-        model = pb.Model(available=not problem, path=str(self._models), problem=problem)
-        if facts is not None:
-            model.name, model.digest, model.license = facts.name, facts.digest, facts.license
-        return model
-
-
-def model_problem(folder: Path) -> str:
-    """Return why `folder` can hold no model, "" when it may. Whether it loads shows a generator."""
-    if (folder / "pipeline.json").is_file():
-        return ""
-    what = "has no pipeline.json" if folder.is_dir() else "is no folder"
-    return (
-        f"no model: {folder} {what}; give the folder of a model with --models "
-        "(`lodsmith doctor` checks it). `lodsmith lod` works without one"
-    )
+    def _described_models(self) -> list[pb.Model]:
+        """One per configured model, with what a generator that has loaded them knows."""
+        loaded = next((w.models for w in self._engine.workers() if w.models), ())
+        described = []
+        for index, name in enumerate(self._models.models):
+            try:
+                path = resolve(Path(self._models.home), name)
+            except ModelUnavailable as error:
+                described.append(pb.Model(available=False, path=name, problem=str(error)))
+                continue
+            if index < len(loaded):
+                described.append(convert.model_to(loaded[index], str(path)))
+            else:
+                described.append(pb.Model(available=True, path=str(path)))
+        return described
 
 
 def _unborn(spec: JobSpec, now_us: int) -> Job:
@@ -323,6 +345,61 @@ def _check_prompt(prompt: str, max_characters: int) -> None:
             "name the object in a sentence",
             field="spec.prompt",
         )
+
+
+def _check_generation(spec: JobSpec, limits: Limits) -> None:
+    if not 1 <= spec.variant_count <= limits.max_variants:
+        raise InvalidRequest(
+            f"spec.variant_count must be in [1, {limits.max_variants}], got {spec.variant_count}",
+            field="spec.variant_count",
+        )
+    if spec.seed + spec.variant_count > 2**63:
+        raise InvalidRequest(
+            f"spec.seed must leave room for {spec.variant_count} seeds below 2^63, got {spec.seed}",
+            field="spec.seed",
+        )
+    if spec.more_images and spec.image is None:
+        raise InvalidRequest(
+            "spec.more_images needs spec.image: they show the same object",
+            field="spec.more_images",
+        )
+    if len(spec.images) > limits.max_images:
+        raise InvalidRequest(
+            f"at most {limits.max_images} pictures of an object are taken, got {len(spec.images)}",
+            field="spec.more_images",
+        )
+    if not 0 <= spec.adapter_strength <= 2:  # also refuses what is no number
+        raise InvalidRequest(
+            f"spec.adapter_strength must be in [0, 2], got {spec.adapter_strength}",
+            field="spec.adapter_strength",
+        )
+
+
+def _check_models(models: LoadOptions) -> None:
+    """Refuse a job that no generator could load its models for."""
+    try:
+        for name in models.models:
+            resolve(Path(models.home), name)
+    except ModelUnavailable as error:
+        raise ModelUnavailable(
+            f"{error} (`lodsmith doctor` checks it; `lodsmith lod` works without a model)"
+        ) from error
+
+
+def _check_no_generation(spec: JobSpec) -> None:
+    """Refuse what a mesh would silently ignore."""
+    for name, is_set in (
+        ("more_images", bool(spec.more_images)),
+        ("variant_count", spec.variant_count != 1),
+        ("shape", spec.shape is not None),
+        ("model", spec.model != ""),
+        ("adapter", spec.adapter is not None),
+    ):
+        if is_set:
+            raise InvalidRequest(
+                f"spec.{name} is for prompts and pictures; a mesh is taken as it is",
+                field=f"spec.{name}",
+            )
 
 
 def _check_size(size_bytes: int, max_bytes: int, field: str) -> None:

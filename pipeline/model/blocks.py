@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.model.attention import attend
+from pipeline.model.attention import Attention, Segments, attend
 
 
 def layer_norm(x: Tensor, eps: float) -> Tensor:
@@ -79,11 +79,16 @@ class HeadRmsNorm(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Multi-head attention among the rows of each segment."""
+    """Multi-head attention among the rows of each segment.
+
+    Attributes:
+        attend: The kernel; see `kernels.equip`.
+    """
 
     def __init__(self, channels: int, heads: int, *, qk_rms_norm: bool = False) -> None:
         super().__init__()
         self.heads = heads
+        self.attend: Attention = attend
         self.to_qkv = nn.Linear(channels, 3 * channels)
         self.to_out = nn.Linear(channels, channels)
         if qk_rms_norm:
@@ -95,18 +100,23 @@ class SelfAttention(nn.Module):
         q, k, v = self.to_qkv(x).unflatten(-1, (3, self.heads, -1)).unbind(1)  # [T, H, D]
         if self.qk_rms_norm:
             q, k = self.q_rms_norm(q), self.k_rms_norm(k)
-        out: Tensor = self.to_out(attend(q, k, v, lengths, lengths).flatten(1))
+        out: Tensor = self.to_out(self.attend(q, k, v, lengths, lengths).flatten(1))
         return out
 
 
 class CrossAttention(nn.Module):
-    """The rows of each sample attend to that sample's condition tokens."""
+    """The rows of each sample attend to that sample's condition tokens.
+
+    Attributes:
+        attend: The kernel; see `kernels.equip`.
+    """
 
     def __init__(
         self, channels: int, cond_channels: int, heads: int, *, qk_rms_norm: bool = False
     ) -> None:
         super().__init__()
         self.heads = heads
+        self.attend: Attention = attend
         self.to_q = nn.Linear(channels, channels)
         self.to_kv = nn.Linear(cond_channels, 2 * channels)
         self.to_out = nn.Linear(channels, channels)
@@ -121,7 +131,7 @@ class CrossAttention(nn.Module):
         if self.qk_rms_norm:
             q, k = self.q_rms_norm(q), self.k_rms_norm(k)
         out: Tensor = self.to_out(
-            attend(q, k, v, lengths, [cond.shape[1]] * cond.shape[0]).flatten(1)
+            self.attend(q, k, v, lengths, [cond.shape[1]] * cond.shape[0]).flatten(1)
         )
         return out
 
@@ -168,14 +178,22 @@ class FlowBlock(nn.Module):
         self, x: Tensor, lengths: Sequence[int], batch_index: Tensor, e: Tensor, cond: Tensor
     ) -> Tensor:
         """`x [T, C]`, `batch_index [T]`, time embedding `e [B, C]`, `cond [B, N, ctx]`."""
-        modulation = self.adaLN_modulation(e).index_select(0, batch_index)
-        shift1, scale1, gate1, shift2, scale2, gate2 = modulation.chunk(6, dim=-1)
-        h = layer_norm(x, 1e-6) * (1 + scale1) + shift1
-        x = x + gate1 * self.self_attn(h, lengths)
+        shift1, scale1, gate1, shift2, scale2, gate2 = self.adaLN_modulation(e).chunk(6, dim=-1)
+        per_sample = [shift1, 1 + scale1, gate1, shift2, 1 + scale2, gate2]
+        if len(set(lengths)) == 1:  # then a view does, and there is no copy per row
+            samples = x.view(len(lengths), -1, x.shape[1])
+            per_row = [v.unsqueeze(1) for v in per_sample]
+        else:
+            samples, per_row = x, [v.index_select(0, batch_index) for v in per_sample]
+        shift1, scale1, gate1, shift2, scale2, gate2 = per_row
+
+        h = torch.addcmul(shift1, layer_norm(samples, 1e-6), scale1).view_as(x)
+        h = self.self_attn(h, lengths)
+        x = torch.addcmul(samples, gate1, h.view_as(samples)).view_as(x)
         x = x + self.cross_attn(self.norm2(x), lengths, cond)
-        h = layer_norm(x, 1e-6) * (1 + scale2) + shift2
-        out: Tensor = x + gate2 * self.mlp(h)
-        return out
+        h = torch.addcmul(shift2, layer_norm(x.view_as(samples), 1e-6), scale2).view_as(x)
+        h = self.mlp(h)
+        return torch.addcmul(x.view_as(samples), gate2, h.view_as(samples)).view_as(x)
 
 
 class WindowBlock(nn.Module):
@@ -194,7 +212,7 @@ class WindowBlock(nn.Module):
         return x + delta
 
 
-def windows(coords: Tensor, window: int, shift: int) -> tuple[Tensor, list[int]]:
+def windows(coords: Tensor, window: int, shift: int) -> tuple[Tensor, Segments]:
     """Group voxels by cubic window; border windows are smaller, nothing wraps around.
 
     Args:
@@ -210,7 +228,7 @@ def windows(coords: Tensor, window: int, shift: int) -> tuple[Tensor, list[int]]
     key = ((ids[:, 0] * side + ids[:, 1]) * side + ids[:, 2]) * side + ids[:, 3]
     order = torch.argsort(key, stable=True)
     _, population = torch.unique_consecutive(key[order], return_counts=True)
-    return order, population.tolist()
+    return order, Segments(population.tolist())
 
 
 def zero_(layer: nn.Module) -> None:

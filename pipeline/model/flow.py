@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from torch import Tensor
 
+from pipeline.model.condition.options import MultiImage
 from pipeline.model.sampler import Sampler
 
 SIGMA_MIN = 1e-5
@@ -22,23 +23,39 @@ def times(steps: int, rescale_t: float) -> list[float]:
     return [rescale_t * u / (1 + (rescale_t - 1) * u) for u in even]
 
 
-def guided(
-    velocity: Callable[[Tensor, float, bool], Tensor], sampler: Sampler
-) -> Callable[[Tensor, float], Tensor]:
-    """Add guidance to `velocity(x, t, with_condition)` inside the sampler's interval."""
+def guidance_terms(
+    sampler: Sampler, step: int, t: float, condition_count: int, multi_image: MultiImage
+) -> tuple[tuple[int | None, float], ...]:
+    """Which conditions a step asks for, and how their velocities add up.
+
+    One picture or prompt: `(1 + s) v_cond - s v_null` inside the guidance interval, `v_cond`
+    outside. Several pictures: in turn, one per step ("stochastic"), or the mean over all of them
+    in place of `v_cond` ("multidiffusion").
+
+    Args:
+        sampler: Guidance and its interval, whose ends are included.
+        step: 0 for the first one.
+        t: Its time.
+        condition_count: How many conditions there are.
+        multi_image: How several are used.
+
+    Returns:
+        Number of the condition, None for no condition, and its weight; the weights sum to 1.
+    """
+    if multi_image == "multidiffusion":
+        chosen = list(range(condition_count))
+    else:
+        chosen = [step % condition_count]
     low, high = sampler.guidance_interval
-    s = sampler.guidance_strength
-
-    def guided_velocity(x: Tensor, t: float) -> Tensor:
-        if s == 0 or not low <= t <= high:
-            return velocity(x, t, True)
-        return (1 + s) * velocity(x, t, True) - s * velocity(x, t, False)
-
-    return guided_velocity
+    s = sampler.guidance_strength if low <= t <= high else 0.0
+    terms: list[tuple[int | None, float]] = [(k, (1 + s) / len(chosen)) for k in chosen]
+    if s != 0:
+        terms.append((None, -s))
+    return tuple(terms)
 
 
 def euler(
-    velocity: Callable[[Tensor, float], Tensor],
+    velocity: Callable[[Tensor, float, int], Tensor],
     noise: Tensor,
     sampler: Sampler,
     on_step: Callable[[float], None],
@@ -46,7 +63,7 @@ def euler(
     """Walk from `noise` at t = 1 to data at t = 0.
 
     Args:
-        velocity: v of `(x_t, t)`.
+        velocity: v of `(x_t, t, step)`.
         noise: Standard normal, any shape; float32, and the walk stays float32.
         sampler: Steps and their spacing.
         on_step: Called before the first and after every step with the finished share; what it
@@ -56,6 +73,6 @@ def euler(
     grid = times(sampler.steps, sampler.rescale_t)
     on_step(0.0)
     for i, (t, t_next) in enumerate(pairwise(grid)):
-        x = x + (t_next - t) * velocity(x, t)
+        x = x + (t_next - t) * velocity(x, t, i)
         on_step((i + 1) / sampler.steps)
     return x

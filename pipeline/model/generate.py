@@ -1,45 +1,58 @@
-"""The two-stage generator: condition -> sparse structure -> SLAT -> surface."""
+"""The two-stage generator: condition -> sparse structure -> SLAT -> mesh, Gaussians, field."""
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from scipy import ndimage
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.errors import EmptyResult, InvalidInput
-from pipeline.model.condition.encoder import Condition, to_picture_tensor
+from pipeline.model.condition.encoder import (
+    Condition,
+    PictureEncoder,
+    TextEncoder,
+    to_picture_tensor,
+)
+from pipeline.model.condition.options import ConditionOptions, MultiImage
 from pipeline.model.flexicubes import ColoredMesh, extract
-from pipeline.model.flow import euler, guided
-from pipeline.model.sampler import SamplerOptions
+from pipeline.model.flow import euler, guidance_terms
+from pipeline.model.models import Models
+from pipeline.model.sampler import Sampler, SamplerOptions
 from pipeline.model.sparse import SparseTensor
-from pipeline.model.weights import Models
 from pipeline.types import ByteArray, FloatArray, IntArray, Progress, Stage
 
 
 @torch.no_grad()
-def condition_on_text(models: Models, prompt: str, progress: Progress) -> Condition:
-    """Encode a prompt; no condition is the empty prompt.
+def condition_on_text(
+    models: Models, prompt: str, options: ConditionOptions, progress: Progress
+) -> Condition:
+    """Encode a prompt; no condition is the negative prompt, which is empty by default.
 
     Raises:
         InvalidInput: If the model takes no text.
     """
     progress(Stage.CONDITION, 0.0)
-    if models.text_encoder is None:
+    encoder = models.text_encoder
+    if encoder is None:
         raise InvalidInput(f"the model {models.name} takes pictures, not text: give an image")
-    if not models.text_encoder.fits(prompt):
-        progress.warn(
-            Stage.CONDITION,
-            f"the prompt is longer than {models.text_encoder.token_count} tokens, so its end was "
-            "not read; say the most important things in the first twenty words",
-        )
-    condition = Condition(cond=models.text_encoder([prompt]), null=models.text_encoder([""]))
+    for name, text in (("prompt", prompt), ("negative prompt", options.negative_prompt)):
+        if not encoder.fits(text):
+            progress.warn(
+                Stage.CONDITION,
+                f"the {name} is longer than {encoder.token_count} tokens, so its end was not "
+                "read; say the most important things in the first twenty words",
+            )
+    with models.residency.on_device(*_networks(encoder)):
+        cond, null = encoder([prompt]), encoder([options.negative_prompt])
     progress(Stage.CONDITION, 1.0)
-    return condition
+    return Condition(cond=cond.to(models.device), null=null.to(models.device))
 
 
 def picture_size_px(models: Models) -> int:
-    """Side of the picture that `condition_on_picture` takes.
+    """Side of the picture that `condition_on_pictures` takes.
 
     Raises:
         InvalidInput: If the model takes no pictures.
@@ -50,13 +63,30 @@ def picture_size_px(models: Models) -> int:
 
 
 @torch.no_grad()
-def condition_on_picture(models: Models, rgb: ByteArray, progress: Progress) -> Condition:
-    """Encode a preprocessed `[H, W, 3]` picture; no condition is all zeros."""
+def condition_on_pictures(
+    models: Models, pictures: Sequence[ByteArray], progress: Progress
+) -> Condition:
+    """Encode preprocessed `[H, W, 3]` pictures of one object; no condition is all zeros."""
+    encoder = models.image_encoder
+    assert encoder is not None
+    cond = []
     progress(Stage.CONDITION, 0.0)
-    assert models.image_encoder is not None
-    tokens = models.image_encoder(to_picture_tensor(rgb, models.device))
+    with models.residency.on_device(*_networks(encoder)):
+        for i, rgb in enumerate(pictures):
+            tick = _part_of(progress, i, len(pictures))
+            cond.append(encoder(to_picture_tensor(rgb, models.device), tick))
     progress(Stage.CONDITION, 1.0)
-    return Condition(cond=tokens, null=torch.zeros_like(tokens))
+    return Condition(cond=torch.cat(cond), null=torch.zeros_like(cond[0]))
+
+
+def _networks(encoder: TextEncoder | PictureEncoder) -> tuple[nn.Module, ...]:
+    """What has to be moved; some encoders always stay on the CPU."""
+    return (encoder,) if isinstance(encoder, nn.Module) else ()
+
+
+def _part_of(progress: Progress, index: int, count: int) -> Callable[[float], None]:
+    """What hears how far picture `index` of `count` is."""
+    return lambda fraction: progress(Stage.CONDITION, (index + fraction) / count)
 
 
 @torch.no_grad()
@@ -64,41 +94,48 @@ def sample_sparse_structure(
     models: Models,
     condition: Condition,
     options: SamplerOptions,
-    rng: torch.Generator,
+    multi_image: MultiImage,
+    rngs: Sequence[torch.Generator],
     progress: Progress,
-) -> Tensor:
-    """Sample which voxels are active.
+) -> list[Tensor]:
+    """Sample which voxels are active, for several variants in one batch.
 
     Args:
         models: The loaded model.
         condition: What to make.
         options: Overrides of the model's sampler.
-        rng: CPU generator; the noise is drawn on the CPU, so a seed means the same everywhere.
-        progress: Called after every step.
+        multi_image: How several pictures are used.
+        rngs: A CPU generator per variant, so that a seed means the same on every device and in
+            every batch. `sample_slat` goes on with it.
+        progress: Hears every step.
 
     Returns:
-        `[L, 4]` int64 coordinates (batch index 0), sorted.
-
-    Raises:
-        EmptyResult: If no voxel is active.
+        `[L, 3]` int64 coordinates of each variant, sorted. L may be 0.
     """
-    flow = models.structure_flow
+    flow, count = models.structure_flow, len(rngs)
+    noise = torch.cat([torch.randn(1, *models.structure_shape, generator=rng) for rng in rngs])
 
-    def velocity(x: Tensor, t: float, with_condition: bool) -> Tensor:
-        time = torch.full((1,), 1000 * t, device=models.device)
-        v: Tensor = flow(x, time, condition.cond if with_condition else condition.null)
-        return v
+    def velocity(x: Tensor, t: float, cond: Tensor) -> Tensor:
+        batch = len(cond) * count
+        time = torch.full((batch,), 1000 * t, device=models.device)
+        v: Tensor = flow(
+            x.repeat(len(cond), 1, 1, 1, 1), time, cond.repeat_interleave(count, dim=0)
+        )
+        return v.reshape(len(cond), count, *v.shape[1:])
 
     sampler = models.structure_sampler.override(options)
-    noise = torch.randn(1, *models.structure_shape, generator=rng).to(models.device)
-    latent = euler(
-        guided(velocity, sampler), noise, sampler, lambda f: progress(Stage.SPARSE_STRUCTURE, f)
-    )
-    active = close_gaps((models.structure_decoder(latent)[0, 0] > 0).cpu().numpy(), models)
-    coords = F.pad(torch.argwhere(torch.from_numpy(active)), (1, 0)).to(models.device)
-    if len(coords) == 0:
-        raise EmptyResult("the model left no active voxel for this prompt; try another seed")
-    return coords
+    with models.residency.on_device(flow):
+        latent = _walk(
+            velocity, noise.to(models.device), condition, sampler, multi_image, models,
+            lambda f: progress(Stage.SPARSE_STRUCTURE, f),
+        )  # fmt: skip
+    with models.residency.on_device(models.structure_decoder):
+        # One by one: at full size the grids of a sample are a gigabyte.
+        active = [(models.structure_decoder(z[None])[0, 0] > 0).cpu().numpy() for z in latent]
+    return [
+        torch.argwhere(torch.from_numpy(close_gaps(grid, models))).to(models.device)
+        for grid in active
+    ]
 
 
 def close_gaps(active: NDArray[np.bool_], models: Models) -> NDArray[np.bool_]:
@@ -121,36 +158,84 @@ def close_gaps(active: NDArray[np.bool_], models: Models) -> NDArray[np.bool_]:
 def sample_slat(
     models: Models,
     condition: Condition,
-    coords: Tensor,
+    voxels: Sequence[Tensor],
     options: SamplerOptions,
-    rng: torch.Generator,
+    multi_image: MultiImage,
+    rngs: Sequence[torch.Generator],
     progress: Progress,
-) -> SparseTensor:
-    """Sample the latent of every active voxel, in the decoder's scale; arguments as above."""
+) -> list[SparseTensor]:
+    """Sample the latent of every active voxel, in the decoder's scale; arguments as above.
 
-    def velocity(x: Tensor, t: float, with_condition: bool) -> Tensor:
-        time = torch.full((1,), 1000 * t, device=models.device)
-        noisy = SparseTensor(coords=coords, feats=x, batch_size=1)
-        cond = condition.cond if with_condition else condition.null
-        v: Tensor = models.slat_flow(noisy, time, cond).feats
-        return v
+    Args:
+        voxels: `[L, 3]` int64 of each variant; none is empty.
+
+    Returns:
+        One sample per variant, each with batch index 0.
+    """
+    count = len(voxels)
+    coords = torch.cat([F.pad(v, (1, 0), value=b) for b, v in enumerate(voxels)])
+    channels = len(models.slat_mean)
+    noise = torch.cat(
+        [torch.randn(len(v), channels, generator=rng) for v, rng in zip(voxels, rngs, strict=True)]
+    )
+    batch_step = torch.tensor([count, 0, 0, 0], device=coords.device)
+
+    def velocity(x: Tensor, t: float, cond: Tensor) -> Tensor:
+        batch = len(cond) * count
+        time = torch.full((batch,), 1000 * t, device=models.device)
+        noisy = SparseTensor(
+            coords=torch.cat([coords + k * batch_step for k in range(len(cond))]),
+            feats=x.repeat(len(cond), 1),
+            batch_size=batch,
+        )
+        v: Tensor = models.slat_flow(noisy, time, cond.repeat_interleave(count, dim=0)).feats
+        return v.reshape(len(cond), -1, v.shape[1])
 
     sampler = models.slat_sampler.override(options)
-    noise = torch.randn(len(coords), len(models.slat_mean), generator=rng).to(models.device)
-    sample = euler(guided(velocity, sampler), noise, sampler, lambda f: progress(Stage.SLAT, f))
+    with models.residency.on_device(models.slat_flow):
+        sample = _walk(
+            velocity, noise.to(models.device), condition, sampler, multi_image, models,
+            lambda f: progress(Stage.SLAT, f),
+        )  # fmt: skip
     feats = sample * models.slat_std + models.slat_mean
-    return SparseTensor(coords=coords, feats=feats, batch_size=1)
+    return [
+        SparseTensor(coords=F.pad(v, (1, 0)), feats=part, batch_size=1)
+        for v, part in zip(voxels, torch.split(feats, [len(v) for v in voxels]), strict=True)
+    ]
+
+
+def _walk(
+    velocity: Callable[[Tensor, float, Tensor], Tensor],
+    noise: Tensor,
+    condition: Condition,
+    sampler: Sampler,
+    multi_image: MultiImage,
+    models: Models,
+    on_step: Callable[[float], None],
+) -> Tensor:
+    """Sample with guidance; `velocity(x, t, cond [M, N, ctx])` gives `[M, *x.shape]`."""
+
+    def guided(x: Tensor, t: float, step: int) -> Tensor:
+        terms = guidance_terms(sampler, step, t, len(condition.cond), multi_image)
+        rows = [condition.null if k is None else condition.cond[k : k + 1] for k, _ in terms]
+        # All of a step in one batch, unless memory is short.
+        batches = [[row] for row in rows] if models.is_lean else [rows]
+        parts = [part for batch in batches for part in velocity(x, t, torch.cat(batch))]
+        return torch.stack([w * v for (_, w), v in zip(terms, parts, strict=True)]).sum(0)
+
+    return euler(guided, noise, sampler, on_step)
 
 
 @torch.no_grad()
-def decode(models: Models, slat: SparseTensor, progress: Progress) -> ColoredMesh:
+def decode_mesh(models: Models, slat: SparseTensor, progress: Progress) -> ColoredMesh:
     """Decode one sample to triangles in the unit cube, Z up. Tensors become arrays here.
 
     Raises:
         EmptyResult: If the field has no surface.
     """
     progress(Stage.DECODE, 0.0)
-    head = models.mesh_decoder(slat)
+    with models.residency.on_device(models.mesh_decoder):
+        head = models.mesh_decoder(slat)
     progress(Stage.DECODE, 0.5)
     voxels: IntArray = slat.coords[:, 1:].cpu().numpy().astype(np.int32)
     mesh = extract(

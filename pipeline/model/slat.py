@@ -1,11 +1,13 @@
 """Stage 2: noise on the active voxels -> SLAT; its flow model, its encoder, decoder torso."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pipeline.model.attention import Segments
 from pipeline.model.blocks import (
     AffineLayerNorm,
     FlowBlock,
@@ -18,8 +20,8 @@ from pipeline.model.blocks import (
     zero_,
     zero_modulation_,
 )
-from pipeline.model.convolution import SubmanifoldConv3, neighbor_rows
-from pipeline.model.sparse import SparseTensor, downsample
+from pipeline.model.convolution import Neighborhood, SubmanifoldConv3
+from pipeline.model.sparse import Halving, SparseTensor, halve, sample_lengths
 from pipeline.model.torso import cast_torso
 
 
@@ -68,13 +70,38 @@ class _ResBlock(nn.Module):
         )
         zero_(self.conv2)
 
-    def forward(self, x: SparseTensor, rows: Tensor, e: Tensor) -> SparseTensor:
-        scale, shift = self.emb_layers(e).index_select(0, x.batch_index).chunk(2, dim=-1)
-        h = self.conv1(x.with_feats(F.silu(self.norm1(x.feats))), rows)
-        modulated = layer_norm(h.feats, 1e-6) * (1 + scale) + shift
-        h = self.conv2(h.with_feats(F.silu(modulated)), rows)
-        skip: Tensor = self.skip_connection(x.feats)
-        return x.with_feats(h.feats + skip)
+    def forward(
+        self, x: Tensor, near: Neighborhood, e: Tensor, halving: Halving | None = None
+    ) -> Tensor:
+        """`x [L, in]` on the voxels of `near`, time embedding `e [B, C]` -> `[L, out]`.
+
+        halving: Where given, `x` is on its coarse voxels and goes to the fine ones first. What
+            works row by row is done before, where rows are a quarter.
+        """
+        spread: Callable[[Tensor], Tensor] = halving.unpool if halving else (lambda t: t)
+        scale, shift = self.emb_layers(e).chunk(2, dim=-1)
+        scale, shift = (v.index_select(0, near.coords[:, 0]) for v in (1 + scale, shift))
+        h = self.conv1(spread(F.silu(self.norm1(x))), near)
+        h = self.conv2(F.silu(torch.addcmul(shift, layer_norm(h, 1e-6), scale)), near)
+        out: Tensor = h + spread(self.skip_connection(x))
+        return out
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FlowVoxels:
+    """What `SLatFlowModel` derives from the voxels alone; the same at every step of a walk.
+
+    fine, coarse: neighbourhoods of the voxels and of those of half the resolution.
+    halving: how the two belong together.
+    position: `[M, C]` embedding of the coarse voxels.
+    segments: coarse voxels of each sample.
+    """
+
+    fine: Neighborhood
+    coarse: Neighborhood
+    halving: Halving
+    position: Tensor
+    segments: Segments
 
 
 class SLatFlowModel(nn.Module):
@@ -124,33 +151,49 @@ class SLatFlowModel(nn.Module):
         self.dtype = dtype
         cast_torso([self.input_blocks, self.blocks, self.out_blocks], dtype)
 
-    def forward(self, x: SparseTensor, model_time: Tensor, cond: Tensor) -> SparseTensor:
-        """`x` on `resolution` cells, `model_time [B]` = 1000 t, `cond [B, N, ctx]` -> like `x`."""
+    def arrange(self, coords: Tensor, batch_size: int) -> FlowVoxels:
+        """Prepare for `forward` on these voxels `[L, 4]`, to share between steps."""
+        side = self.resolution
+        halving = halve(coords, side)
+        return FlowVoxels(
+            fine=Neighborhood(coords, side, batch_size),
+            coarse=Neighborhood(halving.coords, side // 2, batch_size),
+            halving=halving,
+            position=position_embedding(halving.coords[:, 1:], self.model_channels),
+            segments=Segments(sample_lengths(halving.coords, batch_size)),
+        )
+
+    def forward(
+        self,
+        x: SparseTensor,
+        model_time: Tensor,
+        cond: Tensor,
+        voxels: FlowVoxels | None = None,
+    ) -> SparseTensor:
+        """`x` on `resolution` cells, `model_time [B]` = 1000 t, `cond [B, N, ctx]` -> like `x`.
+
+        voxels: `arrange` of the voxels of `x`; made here where it is None.
+        """
+        if voxels is None:
+            voxels = self.arrange(x.coords, x.batch_size)
+        fine, coarse, halving = voxels.fine, voxels.coarse, voxels.halving
         e, cond = self.t_embedder(model_time).to(self.dtype), cond.to(self.dtype)
-        fine_rows = neighbor_rows(x.coords, self.resolution)
-        h = x.with_feats(self.input_layer(x.feats).to(self.dtype))
+        h = self.input_layer(x.feats).to(self.dtype)
         skips = []
         for block in self.input_blocks[:-1]:
-            h = block(h, fine_rows, e)
+            h = block(h, fine, e)
             skips.append(h)
-        coarse, parent = downsample(h, self.resolution)
-        coarse_rows = neighbor_rows(coarse.coords, self.resolution // 2)
-        coarse = self.input_blocks[-1](coarse, coarse_rows, e)
-        coarse_skip = coarse.feats
+        coarse_skip = self.input_blocks[-1](halving.pool(h), coarse, e)
 
-        position = position_embedding(coarse.coords[:, 1:], self.model_channels)
-        tokens = coarse.feats + position.to(self.dtype)
-        lengths = coarse.lengths()
+        tokens = coarse_skip + voxels.position.to(self.dtype)
         for block in self.blocks:
-            tokens = block(tokens, lengths, coarse.batch_index, e, cond)
+            tokens = block(tokens, voxels.segments, halving.coords[:, 0], e, cond)
 
         # The coarse skip joins before the upsampling, the fine ones after it.
-        merged = torch.cat([tokens, coarse_skip], dim=1)
-        h = x.with_feats(merged.index_select(0, parent))
-        h = self.out_blocks[0](h, fine_rows, e)
+        h = self.out_blocks[0](torch.cat([tokens, coarse_skip], dim=1), fine, e, halving)
         for block in self.out_blocks[1:]:
-            h = block(h.with_feats(torch.cat([h.feats, skips.pop().feats], dim=1)), fine_rows, e)
-        return x.with_feats(self.out_layer(layer_norm(h.feats.to(x.feats.dtype), 1e-5)))
+            h = block(torch.cat([h, skips.pop()], dim=1), fine, e)
+        return x.with_feats(self.out_layer(layer_norm(h.to(x.feats.dtype), 1e-5)))
 
 
 class SwinTorso(nn.Module):

@@ -1,13 +1,11 @@
-"""Checkpoint files -> modules, with names and hashes.
+"""Checkpoint files -> modules.
 
-A model folder looks like a published one: `pipeline.json` names the models and the samplers,
-`ckpts/<name>.json` holds a class name and its arguments, `ckpts/<name>.safetensors` the tensors.
+`<name>.json` holds a class name and its arguments, `<name>.safetensors` the tensors.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,12 +14,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from pipeline.errors import InvalidInput, ModelUnavailable
-from pipeline.model.condition.encoder import TextEncoder
-from pipeline.model.condition.minilm import MiniLmEncoder, minilm_folder
+from pipeline.errors import ModelUnavailable
+from pipeline.model import gaussians, radiance_field
 from pipeline.model.condition.small_vit import ImageEncoder, ImageEncoderParams
+from pipeline.model.gaussians import SLatGaussianDecoder
 from pipeline.model.mesh_decoder import SLatMeshDecoder
-from pipeline.model.sampler import Sampler, SamplerOptions
+from pipeline.model.radiance_field import SLatRadianceFieldDecoder
 from pipeline.model.slat import SLatEncoder, SLatFlowModel, SLatFlowParams, SwinParams
 from pipeline.model.sparse_structure import (
     SparseStructureDecoder,
@@ -42,7 +40,6 @@ _FIXED_ARGUMENTS: Mapping[str, Json] = {
     "pe_mode": "ape",
     "attn_mode": "swin",
     "norm_type": "layer",
-    "representation_config": {"use_color": True},
 }
 _DEFAULTS: Mapping[str, Json] = {
     "qk_rms_norm": False,
@@ -53,78 +50,15 @@ _DEFAULTS: Mapping[str, Json] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Models:
-    """A loaded model, ready to sample.
-
-    name, license, digest: what goes into reports; digest is over all checkpoint files.
-    slat_mean, slat_std: `[C]`, latent channel statistics; the flow works on normalized latents.
-    structure_shape: channels and cells per side of the structure latent.
-    structure_closing: see `close_gaps`; 0 in every published model.
-    """
-
-    name: str
-    license: str
-    digest: str
-    device: str
-    text_encoder: TextEncoder | None
-    image_encoder: ImageEncoder | None
-    structure_flow: SparseStructureFlowModel
-    structure_shape: tuple[int, int, int, int]
-    structure_closing: int
-    structure_decoder: SparseStructureDecoder
-    structure_sampler: Sampler
-    slat_flow: SLatFlowModel
-    slat_sampler: Sampler
-    slat_mean: torch.Tensor
-    slat_std: torch.Tensor
-    mesh_decoder: SLatMeshDecoder
-
-
-def load_models(folder: Path, device: str) -> Models:
-    """Load everything that text or image to mesh needs.
+def load(kind: type[M], path: Path, device: str, precision: torch.dtype = torch.float32) -> M:
+    """Load one checkpoint: `<path>.json` and `<path>.safetensors`, keys and shapes strict.
 
     Args:
-        folder: A model folder.
-        device: A torch device. The torso runs in float16 on CUDA and in float32 on the CPU.
-
-    Raises:
-        ModelUnavailable: If a file is missing, cut short or does not fit; the message names it.
-    """
-    config = _read_json(folder / "pipeline.json")
-    try:
-        args = config["args"]
-        models, norm = args["models"], args["slat_normalization"]
-        structure_flow = load(
-            SparseStructureFlowModel, folder / models["sparse_structure_flow_model"], device
-        )
-        loaded = Models(
-            name=args.get("model_name", folder.name),
-            license=args.get("license", "unknown"),
-            digest=model_digest(folder),
-            device=device,
-            text_encoder=_text_encoder(args.get("text_cond_model"), device),
-            image_encoder=_image_encoder(folder, args.get("image_cond_model"), device),
-            structure_flow=structure_flow,
-            structure_shape=structure_flow.shape,
-            structure_closing=int(args.get("structure_closing", 0)),
-            structure_decoder=load(
-                SparseStructureDecoder, folder / models["sparse_structure_decoder"], device
-            ),
-            structure_sampler=_sampler(folder, args["sparse_structure_sampler"]["params"]),
-            slat_flow=load(SLatFlowModel, folder / models["slat_flow_model"], device),
-            slat_sampler=_sampler(folder, args["slat_sampler"]["params"]),
-            slat_mean=torch.tensor(norm["mean"], device=device),
-            slat_std=torch.tensor(norm["std"], device=device),
-            mesh_decoder=load(SLatMeshDecoder, folder / models["slat_decoder_mesh"], device),
-        )
-    except (KeyError, TypeError, ValueError) as e:
-        raise ModelUnavailable(f"{folder / 'pipeline.json'} has no usable entry for {e}") from e
-    return loaded
-
-
-def load(kind: type[M], path: Path, device: str) -> M:
-    """Load one checkpoint: `<path>.json` and `<path>.safetensors`, keys and shapes strict.
+        kind: The class that the JSON must name.
+        path: Without suffix.
+        device: A torch device.
+        precision: Of the torso, if the checkpoint is meant for half precision; everything else
+            is float32.
 
     Raises:
         ModelUnavailable: Naming the file and the argument that does not fit, or the first key that
@@ -137,7 +71,8 @@ def load(kind: type[M], path: Path, device: str) -> M:
     if not isinstance(args, dict):
         raise ModelUnavailable(f"{path}.json must hold an object under args, got {args!r}")
     try:
-        model = build(kind, args)
+        with torch.device("meta"):  # the tensors come from the file
+            model = build(kind, args)
     except ModelUnavailable as e:
         raise ModelUnavailable(f"{path}.json: {e}") from e
     except KeyError as e:
@@ -160,10 +95,11 @@ def load(kind: type[M], path: Path, device: str) -> M:
                 f"{file}: {key} has shape {list(tensors[key].shape)}, "
                 f"its config says {list(expected[key].shape)}"
             )
-    model.load_state_dict(tensors)
-    if args.get("use_fp16", False) and device.startswith("cuda"):
+    model.load_state_dict(tensors, assign=True)
+    model.float()
+    if args.get("use_fp16", False) and precision != torch.float32:
         assert isinstance(model, HasTorso)
-        model.cast_torso(torch.float16)
+        model.cast_torso(precision)
     return model.to(device).eval().requires_grad_(False)
 
 
@@ -191,8 +127,17 @@ def build(kind: type[M], args: Mapping[str, Json]) -> M:
     elif kind is SLatEncoder:
         made = SLatEncoder(_params(SwinParams, a), a["latent_channels"])
     elif kind is SLatMeshDecoder:
-        swin = _params(SwinParams, {**a, "in_channels": a["latent_channels"]})
-        made = SLatMeshDecoder(swin, a.get("norm_groups", 32))
+        if a.get("representation_config", {"use_color": True}) != {"use_color": True}:
+            raise ModelUnavailable(
+                f"SLatMeshDecoder with {a['representation_config']} is not supported"
+            )
+        made = SLatMeshDecoder(_decoder_params(a), a.get("norm_groups", 32))
+    elif kind is SLatGaussianDecoder:
+        representation = gaussians.parse_representation(a["representation_config"])
+        made = SLatGaussianDecoder(_decoder_params(a), representation)
+    elif kind is SLatRadianceFieldDecoder:
+        field = radiance_field.parse_representation(a["representation_config"])
+        made = SLatRadianceFieldDecoder(_decoder_params(a), field)
     elif kind is ImageEncoder:
         made = ImageEncoder(_params(ImageEncoderParams, a))
     else:
@@ -201,14 +146,8 @@ def build(kind: type[M], args: Mapping[str, Json]) -> M:
     return made
 
 
-def model_digest(folder: Path) -> str:
-    """SHA-256 over `pipeline.json` and the files in `ckpts/`, by name, then content."""
-    digest = hashlib.sha256()
-    for path in [folder / "pipeline.json", *sorted((folder / "ckpts").glob("*"))]:
-        digest.update(path.name.encode() + b"\0")
-        with path.open("rb") as f:
-            digest.update(hashlib.file_digest(f, "sha256").digest())
-    return digest.hexdigest()
+def _decoder_params(args: Mapping[str, Json]) -> SwinParams:
+    return _params(SwinParams, {**args, "in_channels": args["latent_channels"]})
 
 
 def _params(kind: type[P], args: Mapping[str, Json]) -> P:
@@ -228,34 +167,3 @@ def _read_json(path: Path) -> dict[str, Json]:
     if not isinstance(content, dict):
         raise ModelUnavailable(f"{path} must hold a JSON object")
     return content
-
-
-def _sampler(folder: Path, params: Mapping[str, Json]) -> Sampler:
-    low_high = params["cfg_interval"]
-    if not isinstance(low_high, list) or len(low_high) != 2:
-        raise ModelUnavailable(
-            f"{folder / 'pipeline.json'}: cfg_interval must be two times, got {low_high!r}"
-        )
-    sampler = Sampler(
-        steps=params["steps"],
-        guidance_strength=params["cfg_strength"],
-        guidance_interval=(low_high[0], low_high[1]),
-        rescale_t=params["rescale_t"],
-    )
-    try:
-        SamplerOptions(**vars(sampler))  # the same ranges hold for both
-    except InvalidInput as e:
-        raise ModelUnavailable(f"{folder / 'pipeline.json'}: {e}") from e
-    return sampler
-
-
-def _text_encoder(name: str | None, device: str) -> TextEncoder | None:
-    if name is None:
-        return None
-    if name != "all-MiniLM-L6-v2":
-        raise ModelUnavailable(f"text encoder {name} is not supported by this version")
-    return MiniLmEncoder(minilm_folder(), device)
-
-
-def _image_encoder(folder: Path, name: str | None, device: str) -> ImageEncoder | None:
-    return None if name is None else load(ImageEncoder, folder / name, device)

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from pipeline.model.condition.minilm import MiniLmEncoder, minilm_folder
-from pipeline.training import dataset, pictures, slat, structure
+from pipeline.training import dataset, gaussians, pictures, slat, structure
 from pipeline.training.conditions import Conditions, encode_conditions
 from pipeline.training.dataset import PropSample
 from pipeline.training.export import write_starter
@@ -21,9 +21,11 @@ STRUCTURE_VAE = LoopOptions(steps=700, learning_rate=1e-3)
 PICTURES = LoopOptions(steps=2000, learning_rate=1e-3)
 STRUCTURE_FLOW = LoopOptions(steps=6000, learning_rate=6e-4)
 SLAT_COLOR = LoopOptions(steps=1000, learning_rate=1e-3)
+COLOR_FIRST = slat.SlatLosses(color=4)
 SLAT_VAE = LoopOptions(steps=800, learning_rate=1e-3)
 SLAT_FLOW = LoopOptions(steps=3300, learning_rate=8e-4)
 SLAT_DECODER = LoopOptions(steps=400, learning_rate=6e-4)
+SLAT_GAUSSIANS = LoopOptions(steps=4600, learning_rate=1.5e-3)
 STARTER = Path(__file__).parent.parent / "starter"
 
 
@@ -73,9 +75,9 @@ def train_structure(samples: list[PropSample], conditions: Conditions, runs: Pat
 
 
 def train_slat(samples: list[PropSample], conditions: Conditions, runs: Path) -> None:
-    """The SLAT encoder with the mesh decoder, the SLAT flow, then the decoder alone."""
-    color = slat.train_vae(samples, SLAT_COLOR, runs / "slat_color.pt", color_weight=4)
-    vae = slat.train_vae(samples, SLAT_VAE, runs / "slat_vae.pt", color_weight=1, start=color)
+    """The SLAT encoder with the mesh decoder, the SLAT flow, then the decoders alone."""
+    color = slat.train_vae(samples, SLAT_COLOR, runs / "slat_color.pt", losses=COLOR_FIRST)
+    vae = slat.train_vae(samples, SLAT_VAE, runs / "slat_vae.pt", start=color)
     latents = slat.encode(vae, samples)
     mean, std = slat.statistics(latents)
     torch.save({"mean": mean, "std": std}, runs / "slat_statistics.pt")
@@ -85,6 +87,8 @@ def train_slat(samples: list[PropSample], conditions: Conditions, runs: Path) ->
     coords = [s.coords for s in samples]
     slat.train_flow(coords, normalized, conditions, tokens, SLAT_FLOW, runs / "slat_flow.pt")
     slat.train_decoder(vae, samples, SLAT_DECODER, runs / "slat_decoder.pt")
+    path = runs / "slat_gaussians.pt"
+    gaussians.train_decoder(coords, latents, gaussians.prop_of_sample, SLAT_GAUSSIANS, path)
 
 
 def encoded_conditions(samples: list[PropSample], path: Path) -> Conditions:

@@ -12,9 +12,9 @@ from torch import Tensor
 from pipeline.model.condition.encoder import TextEncoder
 from pipeline.preprocess import preprocess
 from pipeline.training.dataset import VIEW_PX, PropSample
+from pipeline.training.objective import kept_conditions
 from pipeline.types import ByteArray, Silent
 
-CONDITION_DROPOUT = 0.1
 PICTURE_SHARE = 0.35  # of a flow's steps; in the others it learns from captions
 
 
@@ -55,7 +55,7 @@ class Conditions:
             picture_tokens: `[N, 2, P, ctx]` encoded views.
             rng: Decides.
         """
-        keep = torch.from_numpy(rng.random(len(index)) >= CONDITION_DROPOUT)[:, None, None]
+        keep = kept_conditions(len(index), rng)
         if rng.random() < PICTURE_SHARE:
             view = rng.integers(picture_tokens.shape[1], size=len(index))
             return picture_tokens[index, view].float() * keep  # no picture is all zeros

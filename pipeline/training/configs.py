@@ -83,3 +83,43 @@ IMAGE_ENCODER: Args = {
     "num_blocks": 4,
     "num_heads": 4,
 }
+RADIANCE_FIELD_DECODER: Args = {
+    "resolution": 32,
+    "model_channels": 64,
+    "latent_channels": 8,
+    "num_blocks": 1,
+    "num_heads": 4,
+    "mlp_ratio": 2,
+    "attn_mode": "swin",
+    "window_size": 8,
+    "use_fp16": True,
+    "representation_config": {"rank": 8, "dim": 8},
+}
+GAUSSIAN_DECODER: Args = {
+    "resolution": 32,
+    "model_channels": 48,
+    "latent_channels": 8,
+    "num_blocks": 2,
+    "num_heads": 3,
+    "mlp_ratio": 3,
+    "attn_mode": "swin",
+    "window_size": 8,
+    "use_fp16": True,
+    "representation_config": {
+        "lr": {
+            "_xyz": 1.0,
+            "_features_dc": 1.0,
+            "_opacity": 1.0,
+            "_scaling": 1.0,
+            "_rotation": 0.1,
+        },
+        "perturb_offset": True,
+        "voxel_size": 1.5,
+        "num_gaussians": 8,
+        "2d_filter_kernel_size": 0.1,
+        "3d_filter_kernel_size": 9e-4,
+        "scaling_bias": 1e-2,
+        "opacity_bias": 0.1,
+        "scaling_activation": "softplus",
+    },
+}

@@ -1,21 +1,22 @@
 """Look at what a model makes: one picture per prompt, side by side.
 
-    python -m pipeline.training.evaluate SHEET.png [PROMPT ...] [--models FOLDER] [--labels]
-    python -m pipeline.training.evaluate SHEET.png --pictures [--models FOLDER]
+    python -m pipeline.training.evaluate SHEET.png [PROMPT ...] [--model NAME] [--labels]
+    python -m pipeline.training.evaluate SHEET.png --pictures [--model NAME]
 
 Without prompts it takes a caption, or with `--pictures` a picture, of an unseen prop of every kind.
 """
 
 import argparse
 import io
+import time
 from pathlib import Path
 
 import numpy as np
 from PIL import Image as Pil
 from PIL import ImageDraw
 
+from pipeline import STARTER_NAME, GenerateRequest, LoadOptions, StageMeter, generate, load_models
 from pipeline.preview import render_surface
-from pipeline.run import STARTER, GenerateRequest, generate, load_models
 from pipeline.stored_surface import surface_from_bytes
 from pipeline.training.props import KINDS, Prop, make_prop
 from pipeline.training.render import render_prop
@@ -46,27 +47,30 @@ def main() -> None:
     parser.add_argument("sheet", type=Path)
     parser.add_argument("prompts", nargs="*")
     parser.add_argument("--pictures", action="store_true", help="shown small in each tile's corner")
-    parser.add_argument("--models", type=Path, default=STARTER)
+    parser.add_argument("--model", default=STARTER_NAME, help="name or folder")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--labels", action="store_true", help="write the prompt under each tile")
     args = parser.parse_args()
-    models = load_models(args.models, "cpu")
+    models = load_models(LoadOptions(models=(args.model,), home="", device="cpu"))
     if args.pictures:
         pictures = [picture_of(prop) for prop in held_out_props()]
-        requests = [GenerateRequest(image=picture, seed=args.seed) for picture in pictures]
+        requests = [GenerateRequest(images=(picture,), seeds=(args.seed,)) for picture in pictures]
     else:
         # The most specific caption comes first.
         prompts = args.prompts or [prop.captions[0] for prop in held_out_props()]
-        requests = [GenerateRequest(prompt=prompt, seed=args.seed) for prompt in prompts]
+        requests = [GenerateRequest(prompt=prompt, seeds=(args.seed,)) for prompt in prompts]
     rows = -(-len(requests) // COLUMNS)
     sheet = Pil.new("RGB", (COLUMNS * TILE_PX, rows * TILE_PX))
     draw = ImageDraw.Draw(sheet)
     for i, request in enumerate(requests):
-        surface = surface_from_bytes(generate(request, models, Silent()))
+        made = generate(request, models, StageMeter(Silent(), time.monotonic))
+        stored = made.variants[0].surface
+        assert stored is not None
+        surface = surface_from_bytes(stored)
         x, y = i % COLUMNS * TILE_PX, i // COLUMNS * TILE_PX
         sheet.paste(_opened(render_surface(surface, size_px=TILE_PX)).convert("RGB"), (x, y))
-        if request.image is not None:
-            small = _opened(request.image).resize((TILE_PX // 3, TILE_PX // 3))
+        if request.images:
+            small = _opened(request.images[0]).resize((TILE_PX // 3, TILE_PX // 3))
             sheet.paste(small, (x, y), small)
         elif args.labels:
             draw.text((x + 4, y + TILE_PX - 14), str(request.prompt)[:42], fill=(0, 0, 0))

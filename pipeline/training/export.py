@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from pipeline.model.gaussians import SLatGaussianDecoder
 from pipeline.model.slat import SLatFlowModel
 from pipeline.model.sparse_structure import SparseStructureFlowModel
 from pipeline.model.weights import build
@@ -30,11 +31,13 @@ def write_starter(runs: Path, out: Path) -> None:
     structure_vae, slat_vae = StructureVae(), SLatVae()
     structure_flow = build(SparseStructureFlowModel, configs.STRUCTURE_FLOW)
     slat_flow = build(SLatFlowModel, configs.SLAT_FLOW)
+    gaussian_decoder = build(SLatGaussianDecoder, configs.GAUSSIAN_DECODER)
     for model, name in [
         (structure_vae, "structure_vae"),
         (structure_flow, "structure_flow"),
         (slat_vae, "slat_vae"),
         (slat_flow, "slat_flow"),
+        (gaussian_decoder, "slat_gaussians"),
     ]:
         state = torch.load(runs / f"{name}.pt", weights_only=True)
         model.load_state_dict(state["average"])
@@ -53,6 +56,7 @@ def write_starter(runs: Path, out: Path) -> None:
     _write(image_encoder, configs.IMAGE_ENCODER, checkpoints / "image_cond")
     _write(slat_vae.encoder, configs.SLAT_ENCODER, checkpoints / "slat_enc")
     _write(slat_vae.decoder, configs.MESH_DECODER, checkpoints / "slat_dec_mesh")
+    _write(gaussian_decoder, configs.GAUSSIAN_DECODER, checkpoints / "slat_dec_gs")
     _write(slat_flow, configs.SLAT_FLOW, checkpoints / "slat_flow")
 
     sampler = {"name": "FlowEulerGuidanceIntervalSampler", "args": {"sigma_min": 1e-5}}
@@ -62,12 +66,14 @@ def write_starter(runs: Path, out: Path) -> None:
             "model_name": "lodsmith-starter",
             "license": "MIT",
             "structure_closing": 1,
+            "slat_features": "field",
             "models": {
                 "sparse_structure_encoder": "ckpts/ss_enc",
                 "sparse_structure_decoder": "ckpts/ss_dec",
                 "sparse_structure_flow_model": "ckpts/ss_flow",
                 "slat_encoder": "ckpts/slat_enc",
                 "slat_decoder_mesh": "ckpts/slat_dec_mesh",
+                "slat_decoder_gs": "ckpts/slat_dec_gs",
                 "slat_flow_model": "ckpts/slat_flow",
             },
             "sparse_structure_sampler": {**sampler, "params": STRUCTURE_SAMPLER},

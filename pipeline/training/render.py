@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from pipeline.model.cameras import Camera
 from pipeline.training.props import Prop
 from pipeline.types import ByteArray, FloatArray
 
@@ -78,24 +79,61 @@ def render_prop(
     up = np.cross(away, right).astype(np.float32)
     origin = away * np.float32(FITTED_RADIUS / math.sin(math.radians(fov_deg) / 2))
 
-    side = size_px * SAMPLES_PER_SIDE
     reach = math.tan(math.radians(fov_deg) / 2)
-    offsets = (((np.arange(side) + 0.5) / side * 2 - 1) * reach).astype(np.float32)
-    u, v = np.meshgrid(offsets, -offsets)
-    rays = (-away + u[..., None] * right + v[..., None] * up).reshape(-1, 3)
-    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
-
+    rays = _rays(np.stack([right, -up, -away]), reach, size_px)
     along, hit = _trace(prop, origin, rays)
     points = origin + along[hit, None] * rays[hit]
     light = -0.5 * right + 0.75 * up + 0.55 * away
     light /= np.linalg.norm(light)
     lit = np.maximum(_normals(prop, points) @ light, 0)[:, None]
 
-    samples = np.zeros((side * side, 4), np.float32)
+    samples = np.zeros((len(rays), 4), np.float32)
     samples[hit, :3] = prop.field(points)[1] * np.minimum(AMBIENT + 0.72 * lit, 1.08)
     samples[hit, 3] = 1
-    pixels = samples.reshape(size_px, SAMPLES_PER_SIDE, size_px, SAMPLES_PER_SIDE, 4)
-    mean = pixels.mean(axis=(1, 3))
+    mean = _mean_of_samples(samples, size_px)
     mean[..., :3] /= np.maximum(mean[..., 3:], 1e-6)
     picture: ByteArray = (np.clip(mean, 0, 1) * 255 + 0.5).astype(np.uint8)
     return picture
+
+
+def render_base_color(prop: Prop, camera: Camera, size_px: int) -> FloatArray:
+    """Draw a prop without light: what a decoder of colors is to reproduce.
+
+    Args:
+        prop: What to draw.
+        camera: Outside the prop.
+        size_px: Side of the picture, pixels.
+
+    Returns:
+        `[size_px, size_px, 4]` float32 sRGB times alpha, then alpha.
+    """
+    reach = math.tan(math.radians(camera.fov_deg) / 2)
+    rays = _rays(camera.rotation, reach, size_px)
+    along, hit = _trace(prop, camera.position, rays)
+    samples = np.zeros((len(rays), 4), np.float32)
+    samples[hit, :3] = prop.field(camera.position + along[hit, None] * rays[hit])[1]
+    samples[hit, 3] = 1
+    return _mean_of_samples(samples, size_px)
+
+
+def _rays(axes: FloatArray, reach: float, size_px: int) -> FloatArray:
+    """Unit directions `[N, 3]` of all samples of a picture, row after row.
+
+    Args:
+        axes: `[3, 3]` right, down and forward of the camera.
+        reach: Half the picture's side at distance 1.
+        size_px: Side of the picture.
+    """
+    side = size_px * SAMPLES_PER_SIDE
+    offsets = (((np.arange(side) + 0.5) / side * 2 - 1) * reach).astype(np.float32)
+    u, v = np.meshgrid(offsets, offsets)
+    rays: FloatArray = (axes[2] + u[..., None] * axes[0] + v[..., None] * axes[1]).reshape(-1, 3)
+    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+    return rays
+
+
+def _mean_of_samples(samples: FloatArray, size_px: int) -> FloatArray:
+    """`[N, 4]` samples, row after row -> `[size_px, size_px, 4]`."""
+    per_pixel = samples.reshape(size_px, SAMPLES_PER_SIDE, size_px, SAMPLES_PER_SIDE, 4)
+    mean: FloatArray = per_pixel.mean(axis=(1, 3))
+    return mean

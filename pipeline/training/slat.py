@@ -6,7 +6,9 @@ cell, color at the corners near the surface. No differentiable renderer is neede
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -14,23 +16,22 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.model.flexicubes import CORNERS
-from pipeline.model.flow import SIGMA_MIN
 from pipeline.model.mesh_decoder import SLatMeshDecoder
 from pipeline.model.slat import SLatEncoder, SLatFlowModel
 from pipeline.model.sparse import SparseTensor
 from pipeline.model.weights import build
 from pipeline.training import configs
 from pipeline.training.conditions import Conditions
-from pipeline.training.dataset import CELLS, PropSample
+from pipeline.training.configs import Args
+from pipeline.training.dataset import CELLS
 from pipeline.training.loop import LoopOptions, train
+from pipeline.training.objective import slat_velocity_loss
+from pipeline.types import ByteArray
 
 LATENT_NOISE = 0.3  # of a channel's standard deviation; about what the flow is off by
-# An object's mean color shows through the noise of 2,000 voxels until t is above 0.95, where the
-# usual draw hardly ever goes: the flow reads colors off its input and never learns them from
-# captions. Detail first, then most samples where the color is decided (docs/experiments.md).
+# Detail first, then most samples where the color is decided (docs/experiments.md).
 EARLY_FROM_STEP = 1600
 EARLY_SHARE = 0.6
-EARLY_T = (0.92, 1.0)
 CROP_VOXELS = 900  # per sample and step; decoding multiplies them by 64
 
 
@@ -48,21 +49,60 @@ def _child_corners() -> Tensor:
 CHILD_CORNERS = _child_corners()
 
 
+class FieldSample(Protocol):
+    """What a decoder is held against; `PropSample` is one, and documents the shapes."""
+
+    @property
+    def coords(self) -> ByteArray: ...
+
+    @property
+    def sdf(self) -> np.ndarray: ...
+
+    @property
+    def color(self) -> ByteArray: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlatLosses:
+    """Weights of the VAE's losses; one that is 0 is left out. The defaults are the starter's.
+
+    color: against 1 for distance. kl: distance of the latent from a standard normal one. anchor:
+    draws three latent channels to each voxel's mean color, which gives both sides something to
+    start from.
+    """
+
+    color: float = 1.0
+    kl: float = 1e-4
+    anchor: float = 1.0
+
+
+STARTER_LOSSES = SlatLosses()
+
+
 def features(sdf: Tensor, color: Tensor) -> Tensor:
-    """Encoder input `[L, 500]`: distances in voxels and colors around 0."""
+    """The starter's encoder input `[L, 500]`: distances in voxels and colors around 0."""
     return torch.cat([sdf.float(), color.float().flatten(1) / 127.5 - 1], dim=1)
 
 
 class SLatVae(nn.Module):
-    """Encoder and mesh decoder, trained together."""
+    """Encoder and mesh decoder, trained together; sizes that are not given are the starter's."""
 
-    def __init__(self) -> None:
+    def __init__(self, encoder: Args | None = None, decoder: Args | None = None) -> None:
         super().__init__()
-        self.encoder = build(SLatEncoder, configs.SLAT_ENCODER)
-        self.decoder = build(SLatMeshDecoder, configs.MESH_DECODER)
+        self.encoder = build(SLatEncoder, encoder or configs.SLAT_ENCODER)
+        self.decoder = build(SLatMeshDecoder, decoder or configs.MESH_DECODER)
 
 
-def _crop(sample: PropSample, rng: np.random.Generator) -> np.ndarray:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Batch:
+    """x: encoder input; sdf `[L, 125]` and color `[L, 125, 3]`: what its voxels are to become."""
+
+    x: SparseTensor
+    sdf: Tensor
+    color: Tensor
+
+
+def _crop(sample: FieldSample, rng: np.random.Generator) -> np.ndarray:
     """Rows of the voxels nearest to a random one, in order; all of a small prop."""
     center = sample.coords[rng.integers(len(sample.coords))].astype(int)
     distance = np.abs(sample.coords.astype(int) - center).max(1)
@@ -70,27 +110,31 @@ def _crop(sample: PropSample, rng: np.random.Generator) -> np.ndarray:
 
 
 def _collate(
-    samples: Sequence[PropSample], rows: Sequence[np.ndarray]
-) -> tuple[Tensor, Tensor, Tensor]:
-    pairs = list(zip(samples, rows, strict=True))
-    coords = torch.cat(
-        [
-            F.pad(torch.from_numpy(s.coords[r].astype(np.int64)), (1, 0), value=i)
-            for i, (s, r) in enumerate(pairs)
-        ]
-    )
-    sdf = torch.cat([torch.from_numpy(s.sdf[r]).float() for s, r in pairs])
-    color = torch.cat([torch.from_numpy(s.color[r]) for s, r in pairs])
-    return coords, sdf, color
+    samples: Sequence[FieldSample], inputs: Sequence[Tensor | None], rows: Sequence[np.ndarray]
+) -> _Batch:
+    """Rows of some samples; what has no encoder input gets the starter's."""
+    coords, feats, sdfs, colors = [], [], [], []
+    for i, (sample, given, r) in enumerate(zip(samples, inputs, rows, strict=True)):
+        sdf, color = torch.from_numpy(sample.sdf[r]).float(), torch.from_numpy(sample.color[r])
+        coords.append(F.pad(torch.from_numpy(sample.coords[r].astype(np.int64)), (1, 0), value=i))
+        feats.append(features(sdf, color) if given is None else given[r].float())
+        sdfs.append(sdf)
+        colors.append(color)
+    x = SparseTensor(coords=torch.cat(coords), feats=torch.cat(feats), batch_size=len(samples))
+    return _Batch(x=x, sdf=torch.cat(sdfs), color=torch.cat(colors))
 
 
 def train_vae(
-    samples: Sequence[PropSample],
+    samples: Sequence[FieldSample],
     options: LoopOptions,
     path: Path,
     *,
-    color_weight: float,
+    losses: SlatLosses = STARTER_LOSSES,
+    encoder: Args | None = None,
+    decoder: Args | None = None,
+    inputs: Sequence[Tensor] | None = None,
     start: SLatVae | None = None,
+    batch: int = 2,
 ) -> SLatVae:
     """Learn 8 numbers per voxel from which the fine field can be read back.
 
@@ -102,31 +146,32 @@ def train_vae(
         samples: The training set.
         options: How long and how fast.
         path: Checkpoint.
-        color_weight: Against 1 for distance.
-        start: Weights to begin with.
+        losses: What counts how much.
+        encoder, decoder: Arguments of the modules. Default: the starter's.
+        inputs: `[L, in]` what the encoder sees of each sample, for one that does not see the field:
+            the published one sees DINOv2's features of pictures.
+        start: Weights to begin with; then `encoder` and `decoder` are not looked at.
+        batch: Samples per step.
     """
     torch.manual_seed(0)
-    vae = SLatVae() if start is None else copy.deepcopy(start).requires_grad_(True)
+    vae = SLatVae(encoder, decoder) if start is None else copy.deepcopy(start).requires_grad_(True)
 
     def loss(step: int) -> dict[str, Tensor]:
         rng = np.random.default_rng(step)
         torch.manual_seed(step)
-        chosen = [samples[i] for i in rng.integers(len(samples), size=2)]
-        coords, sdf, color = _collate(chosen, [_crop(s, rng) for s in chosen])
-        x = SparseTensor(coords=coords, feats=features(sdf, color), batch_size=2)
-        mean, logvar = vae.encoder(x)
+        index = rng.integers(len(samples), size=batch)
+        b = _drawn(samples, inputs, index, rng)
+        mean, logvar = vae.encoder(b.x)
         mean, logvar = mean.float(), logvar.float().clamp(-10, 4)
         z = mean + torch.exp(0.5 * logvar) * torch.randn_like(mean)
-        fit = field_losses(vae.decoder(x.with_feats(z)).feats.float(), sdf, color)
-        fit["color"] *= color_weight
-        # Three latent channels that hold each voxel's mean color give both sides something to
-        # start from.
-        corner_sdf = sdf.float()
-        weight = torch.exp(-((corner_sdf * CELLS) ** 2) / 2)[..., None] + 1e-4
-        mean_color = (weight * color.float() / 255).sum(1) / weight.sum(1)  # [L, 3]
-        anchor = F.mse_loss(mean[:, :3], 4 * (mean_color - 0.5))
+        found = field_losses(vae.decoder(b.x.with_feats(z)).feats.float(), b.sdf, b.color)
+        found["color"] *= losses.color
+        if losses.anchor:
+            weight = torch.exp(-((b.sdf * CELLS) ** 2) / 2)[..., None] + 1e-4
+            mean_color = (weight * b.color.float() / 255).sum(1) / weight.sum(1)  # [L, 3]
+            found["anchor"] = losses.anchor * F.mse_loss(mean[:, :3], 4 * (mean_color - 0.5))
         kl = 0.5 * (mean**2 + logvar.exp() - 1 - logvar).mean()
-        return {**fit, "anchor": anchor, "kl": 1e-4 * kl}
+        return {**found, "kl": losses.kl * kl}
 
     trained = train(vae, loss, options, path)
     assert isinstance(trained, SLatVae)
@@ -134,9 +179,14 @@ def train_vae(
 
 
 def train_decoder(
-    vae: SLatVae, samples: Sequence[PropSample], options: LoopOptions, path: Path
+    vae: SLatVae,
+    samples: Sequence[FieldSample],
+    options: LoopOptions,
+    path: Path,
+    *,
+    inputs: Sequence[Tensor] | None = None,
 ) -> SLatMeshDecoder:
-    """Go on with the decoder alone, on latents with noise.
+    """Go on with the decoder alone, on latents with noise; arguments as above.
 
     A flow's samples are never quite where an encoder's are: without the noise sampled surfaces are
     pitted.
@@ -147,17 +197,27 @@ def train_decoder(
     def loss(step: int) -> dict[str, Tensor]:
         rng = np.random.default_rng((1, step))
         torch.manual_seed(step)
-        chosen = [samples[i] for i in rng.integers(len(samples), size=2)]
-        coords, sdf, color = _collate(chosen, [_crop(s, rng) for s in chosen])
-        x = SparseTensor(coords=coords, feats=features(sdf, color), batch_size=2)
-        mean, _ = vae.encoder(x)
+        b = _drawn(samples, inputs, rng.integers(len(samples), size=2), rng)
+        mean, _ = vae.encoder(b.x)
         z = mean.float()
         z = z + LATENT_NOISE * z.std(0) * torch.randn(z.shape)
-        return field_losses(decoder(x.with_feats(z)).feats.float(), sdf, color)
+        return field_losses(decoder(b.x.with_feats(z)).feats.float(), b.sdf, b.color)
 
     trained = train(decoder, loss, options, path)
     assert isinstance(trained, SLatMeshDecoder)
     return trained
+
+
+def _drawn(
+    samples: Sequence[FieldSample],
+    inputs: Sequence[Tensor] | None,
+    index: np.ndarray,
+    rng: np.random.Generator,
+) -> _Batch:
+    """A crop of each of the samples `index`."""
+    chosen = [samples[i] for i in index]
+    given = [None if inputs is None else inputs[i] for i in index]
+    return _collate(chosen, given, [_crop(sample, rng) for sample in chosen])
 
 
 def field_losses(head: Tensor, sdf: Tensor, color: Tensor) -> dict[str, Tensor]:
@@ -180,15 +240,16 @@ def field_losses(head: Tensor, sdf: Tensor, color: Tensor) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def encode(vae: SLatVae, samples: Sequence[PropSample]) -> list[Tensor]:
+def encode(
+    vae: SLatVae, samples: Sequence[FieldSample], inputs: Sequence[Tensor] | None = None
+) -> list[Tensor]:
     """`[L, 8]` latent means of each sample."""
     latents = []
-    for s in samples:
-        coords, sdf, color = _collate([s], [np.arange(len(s.coords))])
+    for i, sample in enumerate(samples):
+        given = None if inputs is None else inputs[i]
+        b = _collate([sample], [given], [np.arange(len(sample.coords))])
         with torch.autocast("cpu", torch.bfloat16):
-            mean, _ = vae.encoder(
-                SparseTensor(coords=coords, feats=features(sdf, color), batch_size=1)
-            )
+            mean, _ = vae.encoder(b.x)
         latents.append(mean.float())
     return latents
 
@@ -206,6 +267,8 @@ def train_flow(
     picture_tokens: Tensor,
     options: LoopOptions,
     path: Path,
+    *,
+    flow: Args | None = None,
     batch: int = 4,
 ) -> SLatFlowModel:
     """Learn the velocity of normalized SLAT.
@@ -215,33 +278,27 @@ def train_flow(
         conditions: Captions. picture_tokens: `[N, 2, P, ctx]` of the views.
         options: How long and how fast.
         path: Checkpoint.
+        flow: Arguments of the module. Default: the starter's.
         batch: Samples per step.
     """
     torch.manual_seed(0)
-    model = build(SLatFlowModel, configs.SLAT_FLOW)
+    model = build(SLatFlowModel, flow or configs.SLAT_FLOW)
 
     def loss(step: int) -> dict[str, Tensor]:
         rng = np.random.default_rng(step)
         torch.manual_seed(step)
         index = rng.integers(len(latents), size=batch)
         cond = conditions.draw(index, picture_tokens, rng)
-        x0 = torch.cat([latents[i] for i in index])
         where = torch.cat(
             [
                 F.pad(torch.from_numpy(coords[i].astype(np.int64)), (1, 0), value=b)
                 for b, i in enumerate(index)
             ]
         )
-        eps = torch.randn_like(x0)
-        t = torch.sigmoid(torch.randn(batch) + 1)
-        if step >= EARLY_FROM_STEP:
-            is_early = torch.rand(batch) < EARLY_SHARE
-            t = torch.where(is_early, torch.empty(batch).uniform_(*EARLY_T), t)
-        tt = t[where[:, 0], None]
-        x_t = (1 - tt) * x0 + (SIGMA_MIN + (1 - SIGMA_MIN) * tt) * eps
-        noisy = SparseTensor(coords=where, feats=x_t, batch_size=batch)
-        v = model(noisy, 1000 * t, cond).feats.float()
-        return {"velocity": F.mse_loss(v, (1 - SIGMA_MIN) * eps - x0)}
+        feats = torch.cat([latents[i] for i in index])
+        x0 = SparseTensor(coords=where, feats=feats, batch_size=batch)
+        early_share = EARLY_SHARE if step >= EARLY_FROM_STEP else 0.0
+        return {"velocity": slat_velocity_loss(model, x0, cond, early_share=early_share)}
 
     trained = train(model, loss, options, path)
     assert isinstance(trained, SLatFlowModel)

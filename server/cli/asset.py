@@ -3,9 +3,11 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import typer
 
@@ -24,11 +26,20 @@ _BAD_INPUT = frozenset(
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Upload:
+    """A file that a job needs. digest: the part of the job's spec that names it."""
+
+    path: Path
+    digest: pb.Digest
+    kind: Literal["image", "mesh", "adapter"]
+
+
 def make_asset(
     client: Client,
     spec: pb.JobSpec,
     *,
-    upload: Path | None,
+    uploads: Sequence[Upload],
     out: Path,
     is_json: bool,
     is_quiet: bool,
@@ -37,8 +48,8 @@ def make_asset(
 
     Args:
         client: The server to use.
-        spec: What to make. With `upload` its `image` or `mesh` is set, and gets the digest.
-        upload: The picture or mesh.
+        spec: What to make. The uploads' digests, which are parts of it, are filled in.
+        uploads: The files that it names.
         out: Folder for the files.
         is_json: Print events as JSON lines on stdout.
         is_quiet: Show no progress.
@@ -49,10 +60,12 @@ def make_asset(
     """
     display = make_display(is_json=is_json, is_quiet=is_quiet)
     try:
-        if upload is not None:
-            _check_size(client, spec, upload)
-            source = spec.mesh if spec.WhichOneof("source") == "mesh" else spec.image
-            source.CopyFrom(client.upload(upload, display.upload))
+        if uploads:
+            limits = client.info().limits
+            for upload in uploads:
+                _check_size(upload, limits)
+            for upload in uploads:
+                upload.digest.CopyFrom(client.upload(upload.path, display.upload))
         job = _watched(client, client.create(spec), display)
     finally:
         display.close()
@@ -104,15 +117,13 @@ def _last(events: Iterator[pb.JobEvent], show: Callable[[pb.JobEvent], None]) ->
     return job
 
 
-def _check_size(client: Client, spec: pb.JobSpec, path: Path) -> None:
+def _check_size(upload: Upload, limits: pb.Limits) -> None:
     """Refuse what the server would refuse before hours are spent on hashing it."""
-    limits = client.info().limits
-    is_mesh = spec.WhichOneof("source") == "mesh"
-    most = limits.max_mesh_bytes if is_mesh else limits.max_image_bytes
-    size = path.stat().st_size
+    most = getattr(limits, f"max_{upload.kind}_bytes")
+    size = upload.path.stat().st_size
     if size > most:
         raise CallFailed(
-            f"{path} has {size:,} bytes; the server takes at most {most:,}", "TOO_LARGE"
+            f"{upload.path} has {size:,} bytes; the server takes at most {most:,}", "TOO_LARGE"
         )
 
 
@@ -141,11 +152,14 @@ def _show_result(job: pb.Job, paths: list[Path], *, is_json: bool, is_quiet: boo
         return
     if is_quiet:
         return
-    for index, lod in enumerate(job.result.lods):
-        print(
-            f"LOD{index}  {lod.triangle_count:>9,} of {lod.budget:,} triangles, "
-            f"off by at most {lod.deviation_max_m * 1000:.2f} mm, "
-            f"shown from {lod.screen_coverage:.1%} of the view"
-        )
+    for variant in job.result.variants:
+        if len(job.result.variants) > 1:
+            print(f"seed {variant.seed}")
+        for index, lod in enumerate(variant.lods):
+            print(
+                f"LOD{index}  {lod.triangle_count:>9,} of {lod.budget:,} triangles, "
+                f"off by at most {lod.deviation_max_m * 1000:.2f} mm, "
+                f"shown from {lod.screen_coverage:.1%} of the view"
+            )
     for path in paths:
         print(path)

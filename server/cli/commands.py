@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from server.cli.model_commands import models_app
 
 if TYPE_CHECKING:
     from server.cli.client import Client
@@ -21,6 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(models_app)
 
 SERVER_PATIENCE_S = 5.0  # someone waits at the terminal
 
@@ -40,6 +44,13 @@ class Collision(StrEnum):
     HULL = "hull"
     DECOMPOSE = "decompose"
     AUTO = "auto"
+
+
+class MultiImage(StrEnum):
+    """Values of --multi-image."""
+
+    STOCHASTIC = "stochastic"
+    MULTIDIFFUSION = "multidiffusion"
 
 
 class Remesh(StrEnum):
@@ -83,7 +94,11 @@ ServerAddress = Annotated[
     str, typer.Option("--server", help="host:port of a server. Default: one of this command's own.")
 ]
 Models = Annotated[
-    Path | None, typer.Option(help="Folder of the model. Default: the starter model.")
+    list[str] | None,
+    typer.Option(
+        help="A model's name (`lodsmith models list`) or folder. Give it again for more than one: "
+        "each request takes the first that fits.  [default: starter]"
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per event on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only errors.")]
@@ -93,12 +108,58 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only er
 def generate(
     prompt: Annotated[str, typer.Argument(help='What to make: "a wooden barrel".')] = "",
     image: Annotated[
-        Path | None,
-        typer.Option(exists=True, dir_okay=False, readable=True, help="Make it from this picture."),
+        list[Path] | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            help="Make it from this picture. Give it again for pictures from other sides.",
+        ),
     ] = None,
     out: Out = Path("out"),
     name: Name = "",
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another shape.")] = 0,
+    variants: Annotated[
+        int, typer.Option(min=1, help="Make this many, with seeds from --seed on.")
+    ] = 1,
+    formats: Annotated[
+        str, typer.Option(help="mesh, gaussian, radiance_field, with commas.  [default: mesh]")
+    ] = "",
+    negative: Annotated[str, typer.Option(help="What it should not be. With a prompt.")] = "",
+    shape: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            help="Keep the coarse shape of this GLB; details and colors are new.",
+        ),
+    ] = None,
+    multi_image: Annotated[
+        MultiImage | None,
+        typer.Option(help="How several pictures are used.  [default: stochastic]"),
+    ] = None,
+    model: Annotated[str, typer.Option(help="Which of several models makes it.")] = "",
+    lora: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            help="Apply this adapter (`lodsmith train --lora`).",
+        ),
+    ] = None,
+    lora_strength: Annotated[
+        float | None, typer.Option(help="How much of it, 0 to 2.  [default: 1]")
+    ] = None,
+    structure: Annotated[
+        str,
+        typer.Option(
+            help="Sampling of the coarse shape: steps=25,guidance=7.5,interval=0.5:1,rescale=3. "
+            "Default: the model's own."
+        ),
+    ] = "",
+    slat: Annotated[str, typer.Option(help="Sampling of details and colors, likewise.")] = "",
     lods: Lods = "",
     texture_size: TextureSize = None,
     profile: ProfileOption = None,
@@ -112,22 +173,42 @@ def generate(
     quiet: Quiet = False,
 ) -> None:
     """Generate an asset from a prompt or a picture."""
-    from server.cli.asset import errors_as_exit_codes, make_asset
+    from server.cli.asset import Upload, errors_as_exit_codes, make_asset
     from server.pb import lodsmith_pb2 as pb
 
-    if image is not None and prompt:
+    images = image or []
+    if images and prompt:
         raise typer.BadParameter("give a prompt or --image, not both (--name names the asset)")
+    if lora is None and lora_strength is not None:
+        raise typer.BadParameter("--lora-strength needs --lora")
     spec = pb.JobSpec(
-        asset_name=name or (image.stem if image else ""),
+        asset_name=name or (images[0].stem if images else ""),
         seed=_checked_seed(seed),
+        variant_count=_int32(variants, "--variants"),
+        model=model,
+        adapter_strength=lora_strength,
         options=_options(lods, texture_size, profile, collision, height, remesh, ambient_occlusion),
     )
-    if image is not None:
-        spec.image.SetInParent()
+    spec.options.condition.negative_prompt = negative
+    if multi_image is not None:
+        spec.options.condition.multi_image = getattr(pb, f"MULTI_IMAGE_{multi_image.name}")
+    spec.options.decode.formats.extend(_formats(formats))
+    _read_sampler(structure, "--structure", spec.options.sparse_structure)
+    _read_sampler(slat, "--slat", spec.options.slat)
+    uploads = []
+    if images:
+        uploads.append(Upload(path=images[0], digest=spec.image, kind="image"))
+        uploads += [
+            Upload(path=path, digest=spec.more_images.add(), kind="image") for path in images[1:]
+        ]
     else:
         spec.prompt = prompt
+    if shape is not None:
+        uploads.append(Upload(path=shape, digest=spec.shape, kind="mesh"))
+    if lora is not None:
+        uploads.append(Upload(path=lora, digest=spec.adapter, kind="adapter"))
     with errors_as_exit_codes(is_json=json), _client(server, models, is_generated=True) as client:
-        make_asset(client, spec, upload=image, out=out, is_json=json, is_quiet=quiet)
+        make_asset(client, spec, uploads=uploads, out=out, is_json=json, is_quiet=quiet)
 
 
 @app.command()
@@ -150,16 +231,16 @@ def lod(
     quiet: Quiet = False,
 ) -> None:
     """Make LODs, atlas and collision for a mesh that exists."""
-    from server.cli.asset import errors_as_exit_codes, make_asset
+    from server.cli.asset import Upload, errors_as_exit_codes, make_asset
     from server.pb import lodsmith_pb2 as pb
 
     spec = pb.JobSpec(
         asset_name=name or mesh.stem,
         options=_options(lods, texture_size, profile, collision, height, remesh, ambient_occlusion),
     )
-    spec.mesh.SetInParent()
+    upload = Upload(path=mesh, digest=spec.mesh, kind="mesh")
     with errors_as_exit_codes(is_json=json), _client(server, None, is_generated=False) as client:
-        make_asset(client, spec, upload=mesh, out=out, is_json=json, is_quiet=quiet)
+        make_asset(client, spec, uploads=[upload], out=out, is_json=json, is_quiet=quiet)
 
 
 @app.command()
@@ -207,7 +288,7 @@ def serve(
                 "port": port,
                 "insecure_allow_remote": insecure_allow_remote,
                 "data_dir": data_dir,
-                "models": models,
+                "models": _models(models),
                 "device": device,
                 "mesh_workers": mesh_workers,
                 "drain_s": drain_s,
@@ -234,7 +315,7 @@ def doctor(
 
 
 @contextmanager
-def _client(server: str, models: Path | None, *, is_generated: bool) -> "Iterator[Client]":
+def _client(server: str, models: list[str] | None, *, is_generated: bool) -> "Iterator[Client]":
     """Connect to the server that was named, or to one of our own."""
     from server.cli.client import Client
 
@@ -249,10 +330,54 @@ def _client(server: str, models: Path | None, *, is_generated: bool) -> "Iterato
 
     start_log("WARNING")
     with (
-        embedded_server(models=models, warm_generator=is_generated) as address,
+        embedded_server(models=_models(models), warm_generator=is_generated) as address,
         Client(address) as client,
     ):
         yield client
+
+
+def _models(names: list[str] | None) -> tuple[str, ...] | None:
+    return tuple(names) if names else None
+
+
+def _formats(text: str) -> "list[pb.Format]":
+    """Read --formats."""
+    from server.pb import lodsmith_pb2 as pb
+
+    known: dict[str, Any] = {  # Any: the generated stubs disagree on the type
+        name.removeprefix("FORMAT_").lower(): pb.Format.Value(name)
+        for name in pb.Format.keys()[1:]  # the first means: not set
+    }
+    names = [part.strip() for part in text.split(",")] if text else []
+    for name in names:
+        if name not in known:
+            raise typer.BadParameter(f"--formats must be some of {', '.join(known)}, got {name!r}")
+    return [known[name] for name in names]
+
+
+def _read_sampler(text: str, option: str, into: "pb.SamplerOptions") -> None:
+    """Read --structure and --slat."""
+    for part in text.split(",") if text else ():
+        name, _, value = part.partition("=")
+        try:
+            match name.strip():
+                case "steps":
+                    into.steps = _int32(int(value), option)
+                case "guidance":
+                    into.guidance_strength = float(value)
+                case "rescale":
+                    into.rescale_t = float(value)
+                case "interval":
+                    low, high = value.split(":")
+                    into.guidance_interval.low = float(low)
+                    into.guidance_interval.high = float(high)
+                case _:
+                    raise ValueError
+        except ValueError as error:
+            raise typer.BadParameter(
+                f"{option} must be like steps=25,guidance=7.5,interval=0.5:1,rescale=3, "
+                f"got {part!r}"
+            ) from error
 
 
 def _options(

@@ -16,14 +16,14 @@ _LOOK_EVERY_S = 0.1
 def examine(client: Client, *, is_json: bool) -> bool:
     """Print what the server is; return whether nothing is missing."""
     info = _started(client)
-    problems = [info.model.problem] if info.model.problem else []
+    problems = [model.problem for model in info.models if model.problem]
     for worker in info.workers:
-        is_told = worker.kind == pb.WORKER_KIND_GENERATOR and info.model.problem
+        is_told = worker.kind == pb.WORKER_KIND_GENERATOR and problems
         if worker.problem and not is_told:
             problems.append(worker.problem)
     if not any(_is_usable(worker, pb.WORKER_KIND_MESH) for worker in info.workers):
         problems.append("no mesh worker is ready")
-    is_generator_due = info.model.available
+    is_generator_due = all(model.available for model in info.models)
     if is_generator_due and not any(
         _is_usable(worker, pb.WORKER_KIND_GENERATOR) for worker in info.workers
     ):
@@ -58,14 +58,19 @@ def _is_usable(worker: pb.Worker, kind: int) -> bool:
 
 
 def _lines(info: pb.GetServerInfoResponse, problems: list[str]) -> list[str]:
-    limits, model = info.limits, info.model
+    limits = info.limits
     lines = [
         f"lodsmith     {info.version}, Python {platform.python_version()}, {platform.platform()}",
         "libraries    " + ", ".join(f"{k} {v}" for k, v in sorted(info.library_versions.items())),
-        f"model        {model.name or '-'}, licence {model.license or '-'}",
-        f"             {model.path}",
-        f"             sha256 {model.digest or '-'}",
     ]
+    for model in info.models:
+        makes = [pb.Format.Name(number).removeprefix("FORMAT_").lower() for number in model.formats]
+        lines += [
+            f"model        {model.name or '-'}, licence {model.license or '-'}",
+            f"             takes {', '.join(model.takes) or '-'}; makes {', '.join(makes) or '-'}",
+            f"             {model.path}",
+            f"             sha256 {model.digest or '-'}",
+        ]
     for worker in info.workers:
         kind = pb.WorkerKind.Name(worker.kind).removeprefix("WORKER_KIND_").lower()
         state = pb.WorkerState.Name(worker.state).removeprefix("WORKER_STATE_").lower()
@@ -75,7 +80,9 @@ def _lines(info: pb.GetServerInfoResponse, problems: list[str]) -> list[str]:
         f"limits       prompt {limits.max_prompt_characters:,} characters",
         f"             picture {limits.max_image_bytes / 1e6:,.0f} MB, "
         f"{limits.max_image_pixels / 1e6:,.0f} million pixels",
-        f"             mesh {limits.max_mesh_bytes / 2**20:,.0f} MiB",
+        f"             {limits.max_images} pictures of an object, {limits.max_variants} variants",
+        f"             mesh {limits.max_mesh_bytes / 2**20:,.0f} MiB, "
+        f"adapter {limits.max_adapter_bytes / 2**20:,.0f} MiB",
         f"             queue {limits.max_queued_jobs:,} jobs",
         f"             free disk at least {limits.min_free_disk_bytes / 2**20:,.0f} MiB",
     ]

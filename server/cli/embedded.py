@@ -17,11 +17,11 @@ from server.config import ServerConfig, read_config
 
 
 @contextmanager
-def embedded_server(*, models: Path | None, warm_generator: bool) -> Iterator[str]:
+def embedded_server(*, models: tuple[str, ...] | None, warm_generator: bool) -> Iterator[str]:
     """Run a server for the length of a `with` block.
 
     Args:
-        models: Folder of the model; None takes the environment's or the starter model.
+        models: Names or folders of models; None takes the environment's or the starter model.
         warm_generator: Load the model at once, because a job will need it.
 
     Yields:

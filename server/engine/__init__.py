@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from pipeline import AssetOptions, Stage, StageRecord
+from pipeline import AssetOptions, ModelFacts, Stage, StageRecord
 from server.artifacts import Digest
 from server.record import JSON, dumps
 
-TASK_VERSION = 1  # raise it when the same inputs may give other bytes
+TASK_VERSION = 2  # raise it when the same inputs may give other bytes
 
 
 class WorkerKind(StrEnum):
@@ -43,8 +43,13 @@ class Task:
     """One part of a job with everything its worker needs. Plain data: it crosses processes.
 
     attempt: 1, 2, ...; a report of an older attempt is not believed.
-    source: the picture of GENERATE (None with a prompt), the GLB of IMPORT, the surface of BUILD.
-    is_generated: whether the surface comes from the model.
+    source: the GLB of IMPORT, the surface of BUILD, the surface whose shape GENERATE keeps, if any.
+    images: the pictures of GENERATE; empty with a prompt.
+    seeds: of GENERATE, one per variant. variant: of BUILD, which of them.
+    model: of GENERATE, which one; "" for the first that fits.
+    adapter, adapter_strength: of GENERATE, a LoRA file.
+    is_generated, has_size: of BUILD, whether the surface comes from the model, and whether its size
+        means something.
     recipe: what the report says about the asset's origin.
     earlier_records, earlier_warnings: of the job's earlier tasks, for the report.
     """
@@ -55,9 +60,15 @@ class Task:
     asset_name: str
     prompt: str | None
     source: Digest | None
-    seed: int
+    images: tuple[Digest, ...]
+    seeds: tuple[int, ...]
+    variant: int
+    model: str
+    adapter: Digest | None
+    adapter_strength: float
     options: AssetOptions
     is_generated: bool
+    has_size: bool
     recipe: Mapping[str, JSON]
     earlier_records: tuple[StageRecord, ...]
     earlier_warnings: tuple[str, ...]
@@ -66,7 +77,7 @@ class Task:
         """Return the hash of all that decides this task's output: equal keys, equal bytes.
 
         Args:
-            model_digest: Of the model in use; counts only for GENERATE.
+            model_digest: Of the models in use; counts only for GENERATE.
         """
         decisive: dict[str, JSON] = {
             "version": TASK_VERSION,
@@ -77,11 +88,18 @@ class Task:
             case TaskKind.GENERATE:
                 decisive |= {
                     "model": model_digest,
+                    "chosen": self.model,
                     "prompt": self.prompt,
-                    "seed": self.seed,
+                    "images": [image.sha256 for image in self.images],
+                    "seeds": list(self.seeds),
+                    "adapter": self.adapter.sha256 if self.adapter else None,
+                    "adapter_strength": self.adapter_strength,
+                    "name": self.asset_name,  # of the files that it leaves
                     "options": [
+                        dumps(self.options.condition),
                         dumps(self.options.sparse_structure),
                         dumps(self.options.slat),
+                        dumps(self.options.decode),
                     ],
                 }
             case TaskKind.BUILD:
@@ -89,6 +107,7 @@ class Task:
                     "name": self.asset_name,
                     "options": dumps(self.options),
                     "is_generated": self.is_generated,
+                    "has_size": self.has_size,
                     "recipe": dumps(self.recipe),
                 }
             case TaskKind.IMPORT:
@@ -98,12 +117,16 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredArtifact:
-    """A result file in the artifact store. role: "model", "report" or "preview"."""
+    """A result file in the artifact store. role: as in `pipeline.types.Artifact`.
+
+    variant: which of the job's assets it belongs to, from 0.
+    """
 
     role: str
     file_name: str
     media_type: str
     digest: Digest
+    variant: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,23 +141,18 @@ class Lod:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelFacts:
-    """Which model a generator has loaded. digest: SHA-256 over all its files, hex."""
-
-    name: str
-    digest: str
-    license: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class TaskOutcome:
     """What a task left behind, already in the store.
 
-    surface: of GENERATE and IMPORT. model: of GENERATE. artifacts, lods: of BUILD.
+    surfaces: of GENERATE, one per variant if a mesh was asked for; of IMPORT, one.
+    slats, seeds, model: of GENERATE; one per variant. artifacts: of GENERATE and BUILD.
+    lods: of BUILD.
     records: what each stage of this task took. warnings: for the report.
     """
 
-    surface: Digest | None = None
+    surfaces: tuple[Digest, ...] = ()
+    slats: tuple[Digest, ...] = ()
+    seeds: tuple[int, ...] = ()
     model: ModelFacts | None = None
     artifacts: tuple[StoredArtifact, ...] = ()
     lods: tuple[Lod, ...] = ()
@@ -209,7 +227,7 @@ class WorkerState(StrEnum):
 class WorkerStatus:
     """A worker process, for people.
 
-    device, backends, model: empty until it is ready. backends: kernels by purpose.
+    device, backends, models: empty until it is ready. backends: kernels by purpose.
     problem: why tasks will fail, "" when all is well.
     """
 
@@ -217,7 +235,7 @@ class WorkerStatus:
     state: WorkerState
     device: str
     backends: Mapping[str, str]
-    model: ModelFacts | None
+    models: tuple[ModelFacts, ...]
     problem: str
 
 

@@ -148,7 +148,7 @@ class LocalPool:
                         state=WorkerState.BROKEN,
                         device="",
                         backends={},
-                        model=None,
+                        models=(),
                         problem=problem,
                     )
                 )
@@ -221,7 +221,7 @@ class _WorkerProcess:
             state=self.state,
             device=self._ready.device if self._ready else "",
             backends=self._ready.backends if self._ready else {},
-            model=self._ready.model if self._ready else None,
+            models=self._ready.models if self._ready else (),
             problem=self._ready.problem if self._ready else "",
         )
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline import Stage
-from server.engine import ModelFacts, Previewed, Progressed, Task, TaskOutcome, Warned, WorkerKind
+from pipeline import LoadOptions, ModelFacts, Stage
+from server.engine import Previewed, Progressed, Task, TaskOutcome, Warned, WorkerKind
 from server.record import from_json, to_json
 
 
@@ -21,7 +21,7 @@ class WorkerSettings:
 
     pipe: file descriptor of its end of the pipe.
     pipeline: dotted name of the module with the pipeline's front door.
-    device: "auto", or a torch device; for the generator.
+    load: what the generator loads and where.
     memory_limit_bytes: largest data segment; 0: no limit.
     """
 
@@ -29,8 +29,7 @@ class WorkerSettings:
     pipe: int
     store: str
     pipeline: str
-    models: str
-    device: str
+    load: LoadOptions
     memory_limit_bytes: int
     log_level: str
 
@@ -56,7 +55,7 @@ class Ready:
 
     device: str
     backends: Mapping[str, str]
-    model: ModelFacts | None
+    models: tuple[ModelFacts, ...]
     problem: str
 
 

@@ -18,17 +18,26 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from pipeline import Artifact, BuildRequest, GenerateRequest, Progress, Stage, StageMeter
+from pipeline import (
+    Artifact,
+    BuildRequest,
+    GenerateRequest,
+    Generation,
+    LoadOptions,
+    ModelFacts,
+    Progress,
+    Stage,
+    StageMeter,
+)
 from pipeline.errors import Cancelled, DiskFull, OutOfMemory, PipelineError
 from server.artifacts import ArtifactStore
 from server.engine import (
     Lod,
-    ModelFacts,
     Previewed,
     Progressed,
     StoredArtifact,
@@ -61,19 +70,21 @@ class LoadedModels(Protocol):
     """What the server must know of loaded models."""
 
     @property
-    def name(self) -> str: ...
+    def facts(self) -> tuple[ModelFacts, ...]: ...
     @property
-    def digest(self) -> str: ...
+    def device_in_words(self) -> str: ...
     @property
-    def license(self) -> str: ...
+    def backends(self) -> Mapping[str, str]: ...
 
 
 class FrontDoor(Protocol):
     """What a worker needs of the pipeline. The module `pipeline` is one; tests have another."""
 
     # Any: only the pipeline knows what its models are.
-    def load_models(self, folder: Path, device: str, /) -> LoadedModels: ...
-    def generate(self, request: GenerateRequest, models: Any, progress: Progress, /) -> bytes: ...
+    def load_models(self, options: LoadOptions, /) -> LoadedModels: ...
+    def generate(
+        self, request: GenerateRequest, models: Any, meter: StageMeter, /
+    ) -> Generation: ...
     def surface_from_glb(self, content: bytes, progress: Progress, /) -> bytes: ...
     def build_asset(self, request: BuildRequest, meter: StageMeter, /) -> tuple[Artifact, ...]: ...
 
@@ -131,7 +142,12 @@ class Worker:
         self._report(self._get_ready())
         while True:
             reporter = self._tasks.get()
-            self._report(self._result(reporter))
+            result = self._result(reporter)
+            self._report(result)
+            if isinstance(result, Failed) and result.reason == OutOfMemory.reason:
+                # What is left of the failed try may not be free again; a new process is clean.
+                logger.info("out of memory: this process ends, a new one takes its place")
+                return
 
     def _listen(self) -> None:
         """Take orders while the main thread works."""
@@ -160,18 +176,17 @@ class Worker:
                 self._loaded_models()
             except PipelineError as error:
                 problem = str(error)  # tried again by the next task, which then fails with it
+        loaded = self._models
         return Ready(
-            device=_device_in_words(self._settings),
-            backends=_backends(self._settings),
-            model=_facts(self._models) if self._models else None,
+            device=loaded.device_in_words if loaded else f"cpu, {_thread_count()} threads",
+            backends=loaded.backends if loaded else _mesh_backends(self._settings),
+            models=loaded.facts if loaded else (),
             problem=problem,
         )
 
     def _loaded_models(self) -> LoadedModels:
         if self._models is None:
-            self._models = self._front_door.load_models(
-                Path(self._settings.models), _device(self._settings)
-            )
+            self._models = self._front_door.load_models(self._settings.load)
         return self._models
 
     def _result(self, reporter: Reporter) -> Report:
@@ -201,15 +216,29 @@ class Worker:
             case TaskKind.GENERATE:
                 request = GenerateRequest(
                     prompt=task.prompt,
-                    image=self._store.read(task.source.sha256) if task.source else None,
-                    seed=task.seed,
+                    images=tuple(self._store.read(image.sha256) for image in task.images),
+                    seeds=task.seeds,
+                    shape=self._store.read(task.source.sha256) if task.source else None,
+                    model=task.model,
+                    adapter=self._store.read(task.adapter.sha256) if task.adapter else None,
+                    adapter_strength=task.adapter_strength,
                     options=task.options,
+                    name=task.asset_name,
+                    recipe=task.recipe,
                 )
-                models = self._loaded_models()
-                surface = self._front_door.generate(request, models, meter)
+                generation = self._front_door.generate(request, self._loaded_models(), meter)
+                variants = generation.variants
+                surfaces = [v.surface for v in variants if v.surface is not None]
                 return TaskOutcome(
-                    surface=self._store.put(surface),
-                    model=_facts(models),
+                    surfaces=tuple(self._store.put(surface) for surface in surfaces),
+                    slats=tuple(self._store.put(variant.slat) for variant in variants),
+                    seeds=tuple(variant.seed for variant in variants),
+                    model=generation.model,
+                    artifacts=tuple(
+                        self._stored(artifact, index)
+                        for index, variant in enumerate(variants)
+                        for artifact in variant.artifacts
+                    ),
                     records=meter.finish(),
                     warnings=meter.warnings,
                 )
@@ -218,7 +247,7 @@ class Worker:
                 content = self._store.read(task.source.sha256)
                 surface = self._front_door.surface_from_glb(content, meter)
                 return TaskOutcome(
-                    surface=self._store.put(surface),
+                    surfaces=(self._store.put(surface),),
                     records=meter.finish(),
                     warnings=meter.warnings,
                 )
@@ -229,28 +258,26 @@ class Worker:
                     surface=self._store.read(task.source.sha256),
                     options=task.options,
                     generated=task.is_generated,
+                    has_size=task.has_size,
                     recipe=task.recipe,
                     earlier=task.earlier_records,
                     earlier_warnings=task.earlier_warnings,
                 )
                 artifacts = self._front_door.build_asset(build, meter)
                 return TaskOutcome(
-                    artifacts=tuple(self._stored(artifact) for artifact in artifacts),
+                    artifacts=tuple(self._stored(artifact, task.variant) for artifact in artifacts),
                     lods=_lods(artifacts),
                     records=meter.finish(),
                 )
 
-    def _stored(self, artifact: Artifact) -> StoredArtifact:
+    def _stored(self, artifact: Artifact, variant: int) -> StoredArtifact:
         return StoredArtifact(
             role=artifact.role,
             file_name=artifact.file_name,
             media_type=artifact.media_type,
             digest=self._store.put(artifact.content),
+            variant=variant,
         )
-
-
-def _facts(models: LoadedModels) -> ModelFacts:
-    return ModelFacts(name=models.name, digest=models.digest, license=models.license)
 
 
 def _failed(error: PipelineError, stage: Stage | None) -> Failed:
@@ -282,32 +309,15 @@ def _lods(artifacts: tuple[Artifact, ...]) -> tuple[Lod, ...]:
     return ()
 
 
-def _device(settings: WorkerSettings) -> str:
-    if settings.device != "auto":
-        return settings.device
-    import torch  # only a generator gets here, and it loads models next
-
-    return "cuda:0" if torch.cuda.is_available() else "cpu"
+def _thread_count() -> int:
+    return len(os.sched_getaffinity(0))
 
 
-def _device_in_words(settings: WorkerSettings) -> str:
-    device = "cpu" if settings.kind is WorkerKind.MESH else _device(settings)
-    if device.startswith("cuda"):
-        import torch
-
-        try:
-            card = torch.cuda.get_device_properties(device)
-        except (AssertionError, RuntimeError):
-            return f"{device} (not usable)"
-        return f"{device} {card.name}, {card.total_memory / 2**30:.1f} GiB"
-    return f"{device}, {len(os.sched_getaffinity(0))} threads"
-
-
-def _backends(settings: WorkerSettings) -> dict[str, str]:
-    """Return kernels by purpose."""
-    if settings.kind is WorkerKind.MESH:
-        return {"simplify": "meshoptimizer", "unwrap": "xatlas", "bake": "numba"}
-    return {"attention": "torch", "sparse convolution": "torch"}
+def _mesh_backends(settings: WorkerSettings) -> dict[str, str]:
+    """Return kernels by purpose; a generator's are known once its models are loaded."""
+    if settings.kind is WorkerKind.GENERATOR:
+        return {}
+    return {"simplify": "meshoptimizer", "unwrap": "xatlas", "bake": "numba"}
 
 
 def _tie_to_parent() -> None:

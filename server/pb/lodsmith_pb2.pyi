@@ -60,6 +60,19 @@ class Pivot(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PIVOT_KEEP: _ClassVar[Pivot]
     PIVOT_CENTER: _ClassVar[Pivot]
 
+class MultiImage(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MULTI_IMAGE_UNSPECIFIED: _ClassVar[MultiImage]
+    MULTI_IMAGE_STOCHASTIC: _ClassVar[MultiImage]
+    MULTI_IMAGE_MULTIDIFFUSION: _ClassVar[MultiImage]
+
+class Format(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FORMAT_UNSPECIFIED: _ClassVar[Format]
+    FORMAT_MESH: _ClassVar[Format]
+    FORMAT_GAUSSIAN: _ClassVar[Format]
+    FORMAT_RADIANCE_FIELD: _ClassVar[Format]
+
 class RemeshMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     REMESH_MODE_UNSPECIFIED: _ClassVar[RemeshMode]
@@ -147,6 +160,13 @@ PIVOT_UNSPECIFIED: Pivot
 PIVOT_BOTTOM_CENTER: Pivot
 PIVOT_KEEP: Pivot
 PIVOT_CENTER: Pivot
+MULTI_IMAGE_UNSPECIFIED: MultiImage
+MULTI_IMAGE_STOCHASTIC: MultiImage
+MULTI_IMAGE_MULTIDIFFUSION: MultiImage
+FORMAT_UNSPECIFIED: Format
+FORMAT_MESH: Format
+FORMAT_GAUSSIAN: Format
+FORMAT_RADIANCE_FIELD: Format
 REMESH_MODE_UNSPECIFIED: RemeshMode
 REMESH_MODE_OFF: RemeshMode
 REMESH_MODE_AUTO: RemeshMode
@@ -320,7 +340,7 @@ class GetServerInfoRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetServerInfoResponse(_message.Message):
-    __slots__ = ("version", "draining", "workers", "model", "limits", "library_versions")
+    __slots__ = ("version", "draining", "workers", "model", "limits", "library_versions", "models")
     class LibraryVersionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -334,13 +354,15 @@ class GetServerInfoResponse(_message.Message):
     MODEL_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     LIBRARY_VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
     version: str
     draining: bool
     workers: _containers.RepeatedCompositeFieldContainer[Worker]
     model: Model
     limits: Limits
     library_versions: _containers.ScalarMap[str, str]
-    def __init__(self, version: _Optional[str] = ..., draining: _Optional[bool] = ..., workers: _Optional[_Iterable[_Union[Worker, _Mapping]]] = ..., model: _Optional[_Union[Model, _Mapping]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., library_versions: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    models: _containers.RepeatedCompositeFieldContainer[Model]
+    def __init__(self, version: _Optional[str] = ..., draining: _Optional[bool] = ..., workers: _Optional[_Iterable[_Union[Worker, _Mapping]]] = ..., model: _Optional[_Union[Model, _Mapping]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., library_versions: _Optional[_Mapping[str, str]] = ..., models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ...) -> None: ...
 
 class Worker(_message.Message):
     __slots__ = ("kind", "state", "device", "backends", "problem")
@@ -364,23 +386,27 @@ class Worker(_message.Message):
     def __init__(self, kind: _Optional[_Union[WorkerKind, str]] = ..., state: _Optional[_Union[WorkerState, str]] = ..., device: _Optional[str] = ..., backends: _Optional[_Mapping[str, str]] = ..., problem: _Optional[str] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("available", "path", "name", "digest", "license", "problem")
+    __slots__ = ("available", "path", "name", "digest", "license", "problem", "takes", "formats")
     AVAILABLE_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     LICENSE_FIELD_NUMBER: _ClassVar[int]
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    TAKES_FIELD_NUMBER: _ClassVar[int]
+    FORMATS_FIELD_NUMBER: _ClassVar[int]
     available: bool
     path: str
     name: str
     digest: str
     license: str
     problem: str
-    def __init__(self, available: _Optional[bool] = ..., path: _Optional[str] = ..., name: _Optional[str] = ..., digest: _Optional[str] = ..., license: _Optional[str] = ..., problem: _Optional[str] = ...) -> None: ...
+    takes: _containers.RepeatedScalarFieldContainer[str]
+    formats: _containers.RepeatedScalarFieldContainer[Format]
+    def __init__(self, available: _Optional[bool] = ..., path: _Optional[str] = ..., name: _Optional[str] = ..., digest: _Optional[str] = ..., license: _Optional[str] = ..., problem: _Optional[str] = ..., takes: _Optional[_Iterable[str]] = ..., formats: _Optional[_Iterable[_Union[Format, str]]] = ...) -> None: ...
 
 class Limits(_message.Message):
-    __slots__ = ("max_prompt_characters", "max_image_bytes", "max_image_pixels", "max_mesh_bytes", "max_queued_jobs", "min_free_disk_bytes", "max_chunk_bytes")
+    __slots__ = ("max_prompt_characters", "max_image_bytes", "max_image_pixels", "max_mesh_bytes", "max_queued_jobs", "min_free_disk_bytes", "max_chunk_bytes", "max_images", "max_variants", "max_adapter_bytes")
     MAX_PROMPT_CHARACTERS_FIELD_NUMBER: _ClassVar[int]
     MAX_IMAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_IMAGE_PIXELS_FIELD_NUMBER: _ClassVar[int]
@@ -388,6 +414,9 @@ class Limits(_message.Message):
     MAX_QUEUED_JOBS_FIELD_NUMBER: _ClassVar[int]
     MIN_FREE_DISK_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_CHUNK_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MAX_IMAGES_FIELD_NUMBER: _ClassVar[int]
+    MAX_VARIANTS_FIELD_NUMBER: _ClassVar[int]
+    MAX_ADAPTER_BYTES_FIELD_NUMBER: _ClassVar[int]
     max_prompt_characters: int
     max_image_bytes: int
     max_image_pixels: int
@@ -395,7 +424,10 @@ class Limits(_message.Message):
     max_queued_jobs: int
     min_free_disk_bytes: int
     max_chunk_bytes: int
-    def __init__(self, max_prompt_characters: _Optional[int] = ..., max_image_bytes: _Optional[int] = ..., max_image_pixels: _Optional[int] = ..., max_mesh_bytes: _Optional[int] = ..., max_queued_jobs: _Optional[int] = ..., min_free_disk_bytes: _Optional[int] = ..., max_chunk_bytes: _Optional[int] = ...) -> None: ...
+    max_images: int
+    max_variants: int
+    max_adapter_bytes: int
+    def __init__(self, max_prompt_characters: _Optional[int] = ..., max_image_bytes: _Optional[int] = ..., max_image_pixels: _Optional[int] = ..., max_mesh_bytes: _Optional[int] = ..., max_queued_jobs: _Optional[int] = ..., min_free_disk_bytes: _Optional[int] = ..., max_chunk_bytes: _Optional[int] = ..., max_images: _Optional[int] = ..., max_variants: _Optional[int] = ..., max_adapter_bytes: _Optional[int] = ...) -> None: ...
 
 class Digest(_message.Message):
     __slots__ = ("sha256", "size_bytes")
@@ -406,23 +438,35 @@ class Digest(_message.Message):
     def __init__(self, sha256: _Optional[bytes] = ..., size_bytes: _Optional[int] = ...) -> None: ...
 
 class JobSpec(_message.Message):
-    __slots__ = ("asset_name", "prompt", "image", "mesh", "seed", "options")
+    __slots__ = ("asset_name", "prompt", "image", "mesh", "seed", "options", "more_images", "variant_count", "shape", "model", "adapter", "adapter_strength")
     ASSET_NAME_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     MESH_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    MORE_IMAGES_FIELD_NUMBER: _ClassVar[int]
+    VARIANT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SHAPE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    ADAPTER_FIELD_NUMBER: _ClassVar[int]
+    ADAPTER_STRENGTH_FIELD_NUMBER: _ClassVar[int]
     asset_name: str
     prompt: str
     image: Digest
     mesh: Digest
     seed: int
     options: AssetOptions
-    def __init__(self, asset_name: _Optional[str] = ..., prompt: _Optional[str] = ..., image: _Optional[_Union[Digest, _Mapping]] = ..., mesh: _Optional[_Union[Digest, _Mapping]] = ..., seed: _Optional[int] = ..., options: _Optional[_Union[AssetOptions, _Mapping]] = ...) -> None: ...
+    more_images: _containers.RepeatedCompositeFieldContainer[Digest]
+    variant_count: int
+    shape: Digest
+    model: str
+    adapter: Digest
+    adapter_strength: float
+    def __init__(self, asset_name: _Optional[str] = ..., prompt: _Optional[str] = ..., image: _Optional[_Union[Digest, _Mapping]] = ..., mesh: _Optional[_Union[Digest, _Mapping]] = ..., seed: _Optional[int] = ..., options: _Optional[_Union[AssetOptions, _Mapping]] = ..., more_images: _Optional[_Iterable[_Union[Digest, _Mapping]]] = ..., variant_count: _Optional[int] = ..., shape: _Optional[_Union[Digest, _Mapping]] = ..., model: _Optional[str] = ..., adapter: _Optional[_Union[Digest, _Mapping]] = ..., adapter_strength: _Optional[float] = ...) -> None: ...
 
 class AssetOptions(_message.Message):
-    __slots__ = ("sparse_structure", "slat", "place", "repair", "remesh", "lod", "unwrap", "bake", "collision", "export")
+    __slots__ = ("sparse_structure", "slat", "place", "repair", "remesh", "lod", "unwrap", "bake", "collision", "export", "condition", "decode")
     SPARSE_STRUCTURE_FIELD_NUMBER: _ClassVar[int]
     SLAT_FIELD_NUMBER: _ClassVar[int]
     PLACE_FIELD_NUMBER: _ClassVar[int]
@@ -433,6 +477,8 @@ class AssetOptions(_message.Message):
     BAKE_FIELD_NUMBER: _ClassVar[int]
     COLLISION_FIELD_NUMBER: _ClassVar[int]
     EXPORT_FIELD_NUMBER: _ClassVar[int]
+    CONDITION_FIELD_NUMBER: _ClassVar[int]
+    DECODE_FIELD_NUMBER: _ClassVar[int]
     sparse_structure: SamplerOptions
     slat: SamplerOptions
     place: PlaceOptions
@@ -443,7 +489,23 @@ class AssetOptions(_message.Message):
     bake: BakeOptions
     collision: CollisionOptions
     export: ExportOptions
-    def __init__(self, sparse_structure: _Optional[_Union[SamplerOptions, _Mapping]] = ..., slat: _Optional[_Union[SamplerOptions, _Mapping]] = ..., place: _Optional[_Union[PlaceOptions, _Mapping]] = ..., repair: _Optional[_Union[RepairOptions, _Mapping]] = ..., remesh: _Optional[_Union[RemeshOptions, _Mapping]] = ..., lod: _Optional[_Union[LodOptions, _Mapping]] = ..., unwrap: _Optional[_Union[UnwrapOptions, _Mapping]] = ..., bake: _Optional[_Union[BakeOptions, _Mapping]] = ..., collision: _Optional[_Union[CollisionOptions, _Mapping]] = ..., export: _Optional[_Union[ExportOptions, _Mapping]] = ...) -> None: ...
+    condition: ConditionOptions
+    decode: DecodeOptions
+    def __init__(self, sparse_structure: _Optional[_Union[SamplerOptions, _Mapping]] = ..., slat: _Optional[_Union[SamplerOptions, _Mapping]] = ..., place: _Optional[_Union[PlaceOptions, _Mapping]] = ..., repair: _Optional[_Union[RepairOptions, _Mapping]] = ..., remesh: _Optional[_Union[RemeshOptions, _Mapping]] = ..., lod: _Optional[_Union[LodOptions, _Mapping]] = ..., unwrap: _Optional[_Union[UnwrapOptions, _Mapping]] = ..., bake: _Optional[_Union[BakeOptions, _Mapping]] = ..., collision: _Optional[_Union[CollisionOptions, _Mapping]] = ..., export: _Optional[_Union[ExportOptions, _Mapping]] = ..., condition: _Optional[_Union[ConditionOptions, _Mapping]] = ..., decode: _Optional[_Union[DecodeOptions, _Mapping]] = ...) -> None: ...
+
+class ConditionOptions(_message.Message):
+    __slots__ = ("negative_prompt", "multi_image")
+    NEGATIVE_PROMPT_FIELD_NUMBER: _ClassVar[int]
+    MULTI_IMAGE_FIELD_NUMBER: _ClassVar[int]
+    negative_prompt: str
+    multi_image: MultiImage
+    def __init__(self, negative_prompt: _Optional[str] = ..., multi_image: _Optional[_Union[MultiImage, str]] = ...) -> None: ...
+
+class DecodeOptions(_message.Message):
+    __slots__ = ("formats",)
+    FORMATS_FIELD_NUMBER: _ClassVar[int]
+    formats: _containers.RepeatedScalarFieldContainer[Format]
+    def __init__(self, formats: _Optional[_Iterable[_Union[Format, str]]] = ...) -> None: ...
 
 class SamplerOptions(_message.Message):
     __slots__ = ("steps", "guidance_strength", "guidance_interval", "rescale_t")
@@ -588,12 +650,22 @@ class JobWarning(_message.Message):
     def __init__(self, stage: _Optional[_Union[StageKind, str]] = ..., message: _Optional[str] = ...) -> None: ...
 
 class JobResult(_message.Message):
-    __slots__ = ("lods", "artifacts")
+    __slots__ = ("lods", "artifacts", "variants")
     LODS_FIELD_NUMBER: _ClassVar[int]
     ARTIFACTS_FIELD_NUMBER: _ClassVar[int]
+    VARIANTS_FIELD_NUMBER: _ClassVar[int]
     lods: _containers.RepeatedCompositeFieldContainer[Lod]
     artifacts: _containers.RepeatedCompositeFieldContainer[Artifact]
-    def __init__(self, lods: _Optional[_Iterable[_Union[Lod, _Mapping]]] = ..., artifacts: _Optional[_Iterable[_Union[Artifact, _Mapping]]] = ...) -> None: ...
+    variants: _containers.RepeatedCompositeFieldContainer[Variant]
+    def __init__(self, lods: _Optional[_Iterable[_Union[Lod, _Mapping]]] = ..., artifacts: _Optional[_Iterable[_Union[Artifact, _Mapping]]] = ..., variants: _Optional[_Iterable[_Union[Variant, _Mapping]]] = ...) -> None: ...
+
+class Variant(_message.Message):
+    __slots__ = ("seed", "lods")
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    LODS_FIELD_NUMBER: _ClassVar[int]
+    seed: int
+    lods: _containers.RepeatedCompositeFieldContainer[Lod]
+    def __init__(self, seed: _Optional[int] = ..., lods: _Optional[_Iterable[_Union[Lod, _Mapping]]] = ...) -> None: ...
 
 class Lod(_message.Message):
     __slots__ = ("triangle_count", "budget", "deviation_max_m", "deviation_mean_m", "screen_coverage")
@@ -610,16 +682,18 @@ class Lod(_message.Message):
     def __init__(self, triangle_count: _Optional[int] = ..., budget: _Optional[int] = ..., deviation_max_m: _Optional[float] = ..., deviation_mean_m: _Optional[float] = ..., screen_coverage: _Optional[float] = ...) -> None: ...
 
 class Artifact(_message.Message):
-    __slots__ = ("role", "file_name", "media_type", "digest")
+    __slots__ = ("role", "file_name", "media_type", "digest", "variant")
     ROLE_FIELD_NUMBER: _ClassVar[int]
     FILE_NAME_FIELD_NUMBER: _ClassVar[int]
     MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
+    VARIANT_FIELD_NUMBER: _ClassVar[int]
     role: str
     file_name: str
     media_type: str
     digest: Digest
-    def __init__(self, role: _Optional[str] = ..., file_name: _Optional[str] = ..., media_type: _Optional[str] = ..., digest: _Optional[_Union[Digest, _Mapping]] = ...) -> None: ...
+    variant: int
+    def __init__(self, role: _Optional[str] = ..., file_name: _Optional[str] = ..., media_type: _Optional[str] = ..., digest: _Optional[_Union[Digest, _Mapping]] = ..., variant: _Optional[int] = ...) -> None: ...
 
 class JobError(_message.Message):
     __slots__ = ("reason", "message", "stage", "metadata", "retryable")

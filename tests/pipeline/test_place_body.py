@@ -51,6 +51,7 @@ def test_a_generated_asset_stands_on_the_ground_without_its_specks() -> None:
             collision=CollisionOptions(mode="hull"),
         ),
         generated=True,
+        has_size=False,
         recipe={},
     )
     model = build_asset(request, StageMeter(Silent(), time.monotonic))[0]

@@ -22,7 +22,7 @@ RED, GREEN, WHITE = (200, 0, 0), (0, 180, 0), (255, 255, 255)
 
 def encoded(pixels: Pixels, kind: str = "PNG", **options: object) -> bytes:
     out = io.BytesIO()
-    Pil.fromarray(pixels).save(out, kind, **options)  # type: ignore[arg-type]
+    Pil.fromarray(pixels).save(out, kind, **options)
     return out.getvalue()
 
 
@@ -260,6 +260,66 @@ def test_palette_transparency_counts_as_transparency() -> None:
     out = preprocess(content.getvalue(), 48, listener)
     assert listener.warnings == []
     assert out[24, 24].tolist() == list(RED)
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_transparency_of_any_kind_counts(mode: str) -> None:
+    picture = Pil.new(mode, (64, 64))
+    picture.paste(Pil.new(mode, (32, 32), (90, 255) if mode == "LA" else (90, 90, 90, 255)), (4, 8))
+    content = io.BytesIO()
+    picture.save(content, "PNG")
+    listener = Listener()
+    out = preprocess(content.getvalue(), 48, listener)
+    assert listener.warnings == []
+    assert out[24, 24].tolist() == [90, 90, 90]
+    assert out[:2].max() < 10
+
+
+def as_described(rgba: Pixels, size_px: int) -> Pixels:
+    """The published models' own preparation of a cut-out, step by step from its description."""
+    rows, columns = [], []
+    for y, x in np.argwhere(rgba[..., 3] > 0.8 * 255):
+        rows.append(int(y))
+        columns.append(int(x))
+    x0, x1, y0, y1 = min(columns), max(columns), min(rows), max(rows)
+    size = int(max(x1 - x0, y1 - y0) * 1.2)  # of indices: one less than the pixels
+    cx, cy = (x0 + x1) / 2, (y0 + y1) / 2
+    # Pillow rounds the corners of a box half to even, as Python does.
+    left, right = round(cx - size // 2), round(cx + size // 2)
+    top, bottom = round(cy - size // 2), round(cy + size // 2)
+    square = np.zeros((bottom - top, right - left, 4), np.uint8)  # transparent black outside
+    for y in range(max(top, 0), min(bottom, rgba.shape[0])):
+        for x in range(max(left, 0), min(right, rgba.shape[1])):
+            square[y - top, x - left] = rgba[y, x]
+    resized = Pil.fromarray(square).resize((size_px, size_px), Pil.Resampling.LANCZOS)
+    scaled = np.asarray(resized).astype(np.float32) / 255
+    return (scaled[..., :3] * scaled[..., 3:] * 255).astype(np.uint8)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.integers(8, 60), st.integers(8, 60), st.sampled_from([16, 37, 64]))
+def test_a_cut_out_is_prepared_exactly_as_described(
+    seed: int, height: int, width: int, size_px: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(0, 256, (height, width, 4), np.uint8)
+    pixels[..., 3] = rng.choice([0, 100, 204, 205, 255], (height, width))
+    # An object off the middle, with its full size in at least one direction.
+    pixels[: height // 3, :, 3] = 0
+    pixels[-1, 2, 3] = pixels[height // 3, -1, 3] = 255
+    np.testing.assert_array_equal(
+        preprocess(encoded(pixels), size_px, Silent()), as_described(pixels, size_px)
+    )
+
+
+def test_every_color_is_multiplied_by_every_alpha_as_described() -> None:
+    values = np.arange(256, dtype=np.uint8)
+    pixels = np.zeros((256, 256, 4), np.uint8)
+    pixels[..., 0], pixels[..., 3] = values[:, None], values[None]
+    # The object, 51 x 256 pixels of it, is cut to 306 pixels; 306 again leaves them unscaled.
+    out = preprocess(encoded(pixels), 306, Silent())
+    np.testing.assert_array_equal(out, as_described(pixels, 306))
+    assert len(np.unique(out[..., 0])) == 256
 
 
 def test_the_same_picture_gives_the_same_pixels() -> None:

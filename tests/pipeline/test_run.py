@@ -15,32 +15,41 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from pipeline import (
     Artifact,
     AssetOptions,
     BuildRequest,
     GenerateRequest,
+    Progress,
     StageMeter,
     StageRecord,
+    Variant,
     build_asset,
-    generate,
-    load_models,
     surface_from_glb,
 )
-from pipeline.errors import Cancelled, EmptyResult, InvalidInput, ModelUnavailable
+from pipeline import generate as run_generate
+from pipeline.decode import colored_surface
+from pipeline.encode.unit_cube import fit_cube
+from pipeline.errors import Cancelled, EmptyResult, InvalidInput, OutOfMemory
 from pipeline.mesh.lod import LodOptions
 from pipeline.mesh.unwrap import UnwrapOptions
+from pipeline.model.condition.options import ConditionOptions
+from pipeline.model.flexicubes import ColoredMesh
+from pipeline.model.formats import DecodeOptions, Format
+from pipeline.model.models import Models
+from pipeline.model.radiance_field import radiance_field_from_bytes
 from pipeline.model.sampler import SamplerOptions
-from pipeline.model.weights import Models
 from pipeline.place import PlaceOptions
+from pipeline.stored_slat import slat_from_bytes, slat_to_bytes
 from pipeline.stored_surface import surface_from_bytes
 from pipeline.types import Silent, Stage, Surface
-from tests.pipeline.model.tiny_model import PICTURE_PX, LetterEncoder, write_tiny_model
+from tests.pipeline.model.tiny_model import PICTURE_PX, load_tiny, only, write_tiny_model
 from tests.pipeline.samples import GltfFile, encoded, unpack_glb, unwrapped_cube
 
 OPTIONS = AssetOptions(lod=LodOptions(budgets=(300, 80)), unwrap=UnwrapOptions(texture_size=64))
-PROMPT = GenerateRequest(prompt="a barrel", seed=7, options=OPTIONS)
+PROMPT = GenerateRequest(prompt="a barrel", seeds=(7,), options=OPTIONS)
 BUILD_STAGES = [Stage.REPAIR, Stage.REMESH, Stage.SIMPLIFY, Stage.UNWRAP, Stage.BAKE, Stage.LODS,
                 Stage.COLLISION, Stage.EXPORT]  # fmt: skip
 
@@ -83,7 +92,21 @@ def picture() -> bytes:
 def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
     torch.set_num_threads(1)
     folder = write_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
-    return replace(load_models(folder, "cpu"), text_encoder=LetterEncoder())
+    return load_tiny(folder)
+
+
+def generated(
+    request: GenerateRequest, models: Models, progress: Progress | None = None
+) -> tuple[Variant, ...]:
+    meter = StageMeter(progress or Silent(), time.monotonic)
+    return run_generate(request, only(models), meter).variants
+
+
+def generate(request: GenerateRequest, models: Models, progress: Progress) -> bytes:
+    """The stored surface of a request with one variant."""
+    (variant,) = generated(request, models, progress)
+    assert variant.surface is not None
+    return variant.surface
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +120,7 @@ def build(stored: bytes, progress: Silent, **changes: Any) -> tuple[Artifact, ..
         surface=stored,
         options=OPTIONS,
         generated=True,
+        has_size=False,
         recipe={"prompt": "a wooden barrel", "seed": 7},
     )
     return build_asset(replace(request, **changes), StageMeter(progress, time.monotonic))
@@ -132,22 +156,19 @@ def test_importing_the_pipeline_loads_neither_torch_nor_grpc() -> None:
 
 
 @pytest.mark.parametrize(
-    ("prompt", "image"), [(None, None), ("a barrel", b"picture"), ("", b"picture")]
+    ("prompt", "images"), [(None, ()), ("a barrel", (b"picture",)), ("", (b"picture",))]
 )
-def test_a_request_has_either_a_prompt_or_an_image(prompt: str | None, image: bytes | None) -> None:
-    with pytest.raises(InvalidInput, match="either a prompt or an image"):
-        GenerateRequest(prompt=prompt, image=image)
+def test_a_request_has_either_a_prompt_or_images(
+    prompt: str | None, images: tuple[bytes, ...]
+) -> None:
+    with pytest.raises(InvalidInput, match="either a prompt or images"):
+        GenerateRequest(prompt=prompt, images=images)
 
 
 @pytest.mark.parametrize("prompt", ["", "  ", "\n\t"])
 def test_an_empty_prompt_is_refused(prompt: str) -> None:
     with pytest.raises(InvalidInput, match=r"prompt is empty.*for example"):
         GenerateRequest(prompt=prompt)
-
-
-def test_a_missing_model_says_so(tmp_path: Path) -> None:
-    with pytest.raises(ModelUnavailable, match="no model at"):
-        load_models(tmp_path, "cpu")
 
 
 def check_surface(surface: Surface) -> None:
@@ -168,7 +189,7 @@ def test_a_prompt_becomes_a_colored_surface(stored: bytes) -> None:
 
 
 def test_a_picture_becomes_a_colored_surface(models: Models) -> None:
-    request = GenerateRequest(image=picture(), seed=7, options=OPTIONS)
+    request = GenerateRequest(images=(picture(),), seeds=(7,), options=OPTIONS)
     one = generate(request, models, Silent())
     check_surface(surface_from_bytes(one))
     assert generate(request, models, Silent()) == one
@@ -179,13 +200,13 @@ def test_the_same_seed_gives_the_same_bytes(models: Models, stored: bytes) -> No
 
 
 def test_another_seed_or_prompt_gives_other_bytes(models: Models, stored: bytes) -> None:
-    assert generate(replace(PROMPT, seed=8), models, Silent()) != stored
+    assert generate(replace(PROMPT, seeds=(8,)), models, Silent()) != stored
     assert generate(replace(PROMPT, prompt="a sword"), models, Silent()) != stored
 
 
 @pytest.mark.parametrize("seed", [0, 2**63 - 1])
 def test_any_seed_of_the_contract_is_taken(models: Models, seed: int) -> None:
-    assert generate(replace(PROMPT, seed=seed), models, Silent())
+    assert generate(replace(PROMPT, seeds=(seed,)), models, Silent())
 
 
 def test_sampler_options_reach_their_stages(models: Models) -> None:
@@ -212,7 +233,7 @@ def test_generating_reports_its_stages_in_order_and_shows_the_surface(models: Mo
 
 
 def test_generating_can_be_stopped_at_every_report(models: Models) -> None:
-    for request in (PROMPT, GenerateRequest(image=picture(), options=OPTIONS)):
+    for request in (PROMPT, GenerateRequest(images=(picture(),), options=OPTIONS)):
         listener = Listener()
         generate(request, models, listener)
         for calls_left in range(len(listener.calls)):
@@ -221,8 +242,8 @@ def test_generating_can_be_stopped_at_every_report(models: Models) -> None:
 
 
 def test_a_model_that_leaves_nothing_is_an_empty_result(tmp_path: Path) -> None:
-    nothing = load_models(write_tiny_model(tmp_path / "nothing", active=False), "cpu")
-    request = GenerateRequest(image=picture(), options=OPTIONS)
+    nothing = load_tiny(write_tiny_model(tmp_path / "nothing", active=False))
+    request = GenerateRequest(images=(picture(),), options=OPTIONS)
     with pytest.raises(EmptyResult, match="another seed"):
         generate(request, nothing, Silent())
 
@@ -230,8 +251,133 @@ def test_a_model_that_leaves_nothing_is_an_empty_result(tmp_path: Path) -> None:
 def test_a_bad_picture_is_refused_before_sampling(models: Models) -> None:
     listener = Listener()
     with pytest.raises(InvalidInput, match="not a readable"):
-        generate(GenerateRequest(image=b"picture"), models, listener)
+        generate(GenerateRequest(images=(b"picture",)), models, listener)
     assert {stage for stage, _ in listener.calls} == {Stage.PREPROCESS}
+
+
+def with_formats(*formats: Format) -> AssetOptions:
+    return replace(OPTIONS, decode=DecodeOptions(formats=formats))
+
+
+def test_other_formats_are_files_with_pictures_of_them(models: Models) -> None:
+    request = replace(PROMPT, options=with_formats("gaussian", "radiance_field"), name="Barrel")
+    listener = Listener()
+    (variant,) = generated(request, models, listener)
+    assert variant.surface is None
+    assert [(a.role, a.file_name) for a in variant.artifacts] == [
+        ("gaussian", "Barrel.ply"),
+        ("gaussian_preview", "Barrel.gaussian.png"),
+        ("radiance_field", "Barrel.radiance_field.safetensors"),
+        ("radiance_field_preview", "Barrel.radiance_field.png"),
+        ("report", "Barrel.report.json"),
+    ]
+    ply, shown, field, also_shown, report = (a.content for a in variant.artifacts)
+    assert ply.startswith(b"ply\nformat binary_little_endian 1.0\n")
+    assert b"element vertex 32\n" in ply  # eight voxels of four Gaussians
+    assert shown.startswith(b"\x89PNG")
+    assert [png for _, png in listener.previews] == [shown, also_shown]
+    assert radiance_field_from_bytes(field).coords.shape == (8, 3)
+    document = json.loads(report)
+    assert document["recipe"]["seed"] == 7
+    assert document["recipe"]["model"]["name"] == "tiny-random"
+    assert document["outputs"]["Barrel.ply"]["sha256"] == hashlib.sha256(ply).hexdigest()
+
+
+def test_formats_do_not_change_each_other(models: Models, stored: bytes) -> None:
+    request = replace(PROMPT, options=with_formats("radiance_field", "mesh", "gaussian"))
+    (variant,) = generated(request, models)
+    assert variant.surface == stored
+    assert [a.role for a in variant.artifacts] == [
+        "radiance_field", "radiance_field_preview", "gaussian", "gaussian_preview",
+    ]  # fmt: skip
+
+
+def test_a_format_that_the_model_cannot_make_is_refused(models: Models) -> None:
+    poor = replace(models, facts=replace(models.facts, formats=("mesh",)))
+    with pytest.raises(InvalidInput, match="tiny-random cannot make gaussian, only mesh"):
+        generated(replace(PROMPT, options=with_formats("gaussian")), poor)
+
+
+def test_variants_have_names_and_seeds_of_their_own(models: Models) -> None:
+    request = replace(PROMPT, seeds=(7, 8), name="Barrel", options=with_formats("gaussian"))
+    variants = generated(request, models)
+    assert [variant.seed for variant in variants] == [7, 8]
+    assert [v.artifacts[0].file_name for v in variants] == ["Barrel_1.ply", "Barrel_2.ply"]
+    assert variants[0].artifacts[0].content != variants[1].artifacts[0].content
+
+
+def test_a_stored_slat_comes_back(models: Models) -> None:
+    (variant,) = generated(PROMPT, models)
+    slat = slat_from_bytes(variant.slat)
+    assert slat.coords.shape == (8, 4)
+    again = slat_to_bytes(slat, models.facts.digest)
+    assert again == variant.slat
+    with pytest.raises(InvalidInput, match="not a stored SLAT"):
+        slat_from_bytes(b"something else")
+
+
+def test_a_coarse_shape_is_kept(models: Models) -> None:
+    cube = unwrapped_cube(segments=2, side_m=6.0)
+    flat = (cube.positions * (1, 0.2, 1) + 10).astype(np.float32)
+    file = GltfFile()
+    file.mesh({"POSITION": flat}, cube.faces.astype(np.uint32))
+    shape = surface_from_glb(file.glb(), Silent())
+    request = replace(PROMPT, shape=shape, seeds=(1, 2), options=with_formats("gaussian"))
+    one, two = (slat_from_bytes(variant.slat) for variant in generated(request, models))
+    assert one.coords.equal(two.coords)
+    assert not one.feats.equal(two.feats)
+    heights = set(one.coords[:, 3].tolist())
+    assert heights == {1, 2}  # of four: a fifth of the height, in the middle
+    assert set(one.coords[:, 1].tolist()) == {0, 1, 2, 3}
+
+
+def test_a_kept_shape_gets_its_place_and_size_back(models: Models, stored: bytes) -> None:
+    mesh = ColoredMesh(
+        vertices=np.array([[-0.5, -0.5, -0.5], [0.5, 0.5, 0.5], [0.5, 0, 0]], np.float32),
+        faces=np.array([[0, 1, 2]], np.int32),
+        attributes=np.full((3, 6), 0.5, np.float32),
+    )
+    where = surface_from_bytes(stored)
+    larger = replace(where, positions=where.positions * 6 + np.float32(10))
+    placed = colored_surface(mesh, fit_cube(larger, 1.0)).positions
+    middle = (larger.positions.min(0) + larger.positions.max(0)) / 2
+    longest = np.ptp(larger.positions, axis=0).max()
+    assert (placed[0] + placed[1]) / 2 == pytest.approx(middle, abs=1e-4)
+    assert np.abs(placed[1] - placed[0]) == pytest.approx([longest] * 3, rel=1e-5)
+
+
+def test_a_negative_prompt_with_a_picture_is_a_warning(models: Models) -> None:
+    options = replace(OPTIONS, condition=ConditionOptions(negative_prompt="rust"))
+    meter = StageMeter(Silent(), time.monotonic)
+    run_generate(GenerateRequest(images=(picture(),), options=options), only(models), meter)
+    assert any("negative prompt is not used" in warning for warning in meter.warnings)
+
+
+def test_memory_that_runs_out_is_tried_once_more_with_less(models: Models, stored: bytes) -> None:
+    tries = []
+
+    def fail_at_first(module: nn.Module, inputs: object) -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    watched = models.slat_flow.register_forward_pre_hook(fail_at_first)
+    meter = StageMeter(Silent(), time.monotonic)
+    (variant,) = run_generate(PROMPT, only(models), meter).variants
+    watched.remove()
+    assert variant.surface is not None
+    assert len(surface_from_bytes(variant.surface).faces) > 0
+    assert any("memory ran out" in warning for warning in meter.warnings)
+
+
+def test_memory_that_runs_out_twice_is_a_failure_with_a_way_out(models: Models) -> None:
+    def fail(module: nn.Module, inputs: object) -> None:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    watched = models.slat_flow.register_forward_pre_hook(fail)
+    with pytest.raises(OutOfMemory, match="fewer variants"):
+        generated(PROMPT, models)
+    watched.remove()
 
 
 def test_an_asset_is_a_model_a_report_and_a_preview(artifacts: tuple[Artifact, ...]) -> None:
@@ -325,7 +471,7 @@ def test_an_upload_keeps_its_size_and_pivot_where_asked() -> None:
     stored = surface_from_glb(file.glb(), listener)
     assert [stage for stage, _ in listener.previews] == [Stage.PREPROCESS]
     options = replace(OPTIONS, place=PlaceOptions(pivot="keep"), lod=LodOptions(budgets=(48,)))
-    artifacts = build(stored, Silent(), options=options, generated=False)
+    artifacts = build(stored, Silent(), options=options, generated=False, has_size=True)
     assert json.loads(artifacts[1].content)["size_m"] == pytest.approx([3.0, 3.0, 3.0], abs=1e-4)
     gltf, _ = unpack_glb(artifacts[0].content)
     (primitive,) = gltf["meshes"][0]["primitives"]
@@ -343,10 +489,10 @@ def test_an_upload_can_be_stopped() -> None:
 
 def test_pictures_are_prepared_at_the_encoders_size(models: Models) -> None:
     sizes = []
-    assert models.image_encoder is not None
+    assert isinstance(models.image_encoder, nn.Module)
     watched = models.image_encoder.register_forward_pre_hook(
         lambda module, inputs: sizes.append(tuple(inputs[0].shape))
     )
-    generate(GenerateRequest(image=picture(), options=OPTIONS), models, Silent())
+    generate(GenerateRequest(images=(picture(),), options=OPTIONS), models, Silent())
     watched.remove()
     assert sizes == [(1, 3, PICTURE_PX, PICTURE_PX)]

@@ -1,8 +1,11 @@
 """The model that ships with the repository."""
 
+from pathlib import Path
+
 from safetensors.torch import load_file
 
-from pipeline import STARTER, load_models
+from pipeline import STARTER_NAME, LoadOptions, load_models
+from pipeline.checkpoints.library import STARTER
 
 MAX_BYTES = 40_000_000
 
@@ -12,11 +15,12 @@ def test_it_is_small_enough_to_ship() -> None:
     assert 0 < size_bytes <= MAX_BYTES
 
 
-def test_it_loads_and_takes_text_and_pictures() -> None:
-    models = load_models(STARTER, "cpu")
-    assert (models.name, models.license) == ("lodsmith-starter", "MIT")
-    assert models.text_encoder is not None
-    assert models.image_encoder is not None
+def test_it_loads_and_takes_all_and_makes_all(tmp_path: Path) -> None:
+    options = LoadOptions(models=(STARTER_NAME,), home=str(tmp_path), device="cpu")
+    (facts,) = load_models(options).facts
+    assert (facts.name, facts.license) == ("lodsmith-starter", "MIT")
+    assert facts.takes == ("prompt", "image")
+    assert facts.formats == ("mesh",)
 
 
 def test_every_tensor_is_float16() -> None:

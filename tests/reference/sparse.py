@@ -4,19 +4,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pipeline.model.convolution import SubmanifoldConv3
 from pipeline.model.sparse import SparseTensor
 
 Cell = tuple[int, ...]
 
 
-def dense_conv3(layer: SubmanifoldConv3, x: SparseTensor, side: int) -> Tensor:
-    """Fill a grid with zeros and the features, convolve all of it, read the active voxels."""
+def dense_conv3(weight: Tensor, bias: Tensor, x: SparseTensor, side: int) -> Tensor:
+    """Fill a grid with zeros and the features, convolve all of it, read the active voxels.
+
+    weight: `[out, 3, 3, 3, in]`.
+    """
     b, i, j, k = x.coords.T
     grid = x.feats.new_zeros(x.batch_size, side, side, side, x.feats.shape[1])
     grid = grid.index_put((b, i, j, k), x.feats).permute(0, 4, 1, 2, 3)
-    kernel = layer.conv.weight.permute(0, 4, 1, 2, 3)  # [out, in, 3, 3, 3]
-    return F.conv3d(grid, kernel, layer.conv.bias, padding=1)[b, :, i, j, k]
+    kernel = weight.permute(0, 4, 1, 2, 3)  # [out, in, 3, 3, 3]
+    return F.conv3d(grid, kernel, bias, padding=1)[b, :, i, j, k]
 
 
 def rows_by_cell(coords: Tensor, cell_side: int, shift: int = 0) -> dict[Cell, list[int]]:

@@ -36,11 +36,20 @@ class Peer:
 
     def create_mesh(self, content: str) -> pb.Job:
         """Upload a mesh and create a job from it."""
+        return self.client.create(pb.JobSpec(mesh=self.upload(content)))
+
+    def upload(self, content: str) -> pb.Digest:
+        """Upload a blob."""
         data = content.encode()
         digest = pb.Digest(sha256=hashlib.sha256(data).digest(), size_bytes=len(data))
         message = pb.WriteBlobRequest(upload_id=uuid.uuid4().hex, digest=digest, data=data)
         self.blobs.WriteBlob(iter([message]))
-        return self.client.create(pb.JobSpec(mesh=digest))
+        return digest
+
+    def content(self, digest: pb.Digest) -> bytes:
+        """Download a blob."""
+        chunks = self.blobs.ReadBlob(pb.ReadBlobRequest(digest=digest))
+        return b"".join(chunk.data for chunk in chunks)
 
     def events(self, job: pb.Job, after: int = 0) -> list[pb.JobEvent]:
         """Watch a job to its end."""
@@ -70,7 +79,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> ServerConfig:
     return ServerConfig(
         port=0,
         data_dir=folder / "data",
-        models=models,
+        models=(str(models),),
         pipeline="tests.server.fake_pipeline",
         device="cpu",  # "auto" would import torch to look for a card
         log_level="ERROR",

@@ -16,10 +16,22 @@ import os
 import signal
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline import Artifact, BuildRequest, GenerateRequest, Progress, Stage, StageMeter
+from pipeline import (
+    Artifact,
+    BuildRequest,
+    GenerateRequest,
+    Generation,
+    LoadOptions,
+    ModelFacts,
+    Progress,
+    Stage,
+    StageMeter,
+    Variant,
+)
 from pipeline.errors import BudgetUnreachable, InvalidInput, ModelUnavailable
 
 PREVIEW = b"\x89PNG a picture"
@@ -29,13 +41,22 @@ PREVIEW = b"\x89PNG a picture"
 class Models:
     """Stands for loaded weights."""
 
-    name: str = "fake"
-    digest: str = "00" * 32
-    license: str = "MIT"
+    facts: tuple[ModelFacts, ...] = (
+        ModelFacts(
+            name="fake",
+            digest="00" * 32,
+            license="MIT",
+            takes=("prompt", "image"),
+            formats=("mesh", "gaussian"),
+        ),
+    )
+    device_in_words: str = "cpu, 2 threads"
+    backends: Mapping[str, str] = field(default_factory=lambda: {"attention": "none"})
 
 
-def load_models(folder: Path, device: str) -> Models:
+def load_models(options: LoadOptions) -> Models:
     """Load nothing; a folder with a file `broken` cannot be loaded, one with `deadly` kills."""
+    folder = Path(options.models[0])
     if (folder / "broken").exists():
         raise ModelUnavailable(f"{folder}/ckpts/a.safetensors cannot be read; copy it again")
     if (folder / "deadly").exists():
@@ -43,13 +64,40 @@ def load_models(folder: Path, device: str) -> Models:
     return Models()
 
 
-def generate(request: GenerateRequest, models: Models, progress: Progress) -> bytes:
-    """Make a surface out of the request's text or picture."""
+def generate(request: GenerateRequest, models: Models, progress: StageMeter) -> Generation:
+    """Make surfaces and Gaussians out of the request's text or pictures and all else in it."""
     progress(Stage.PREPROCESS, 1.0)
-    text = request.prompt if request.prompt is not None else (request.image or b"").decode()
+    text = request.prompt if request.prompt is not None else b" + ".join(request.images).decode()
     _act(text, Stage.SPARSE_STRUCTURE, progress)
     progress(Stage.DECODE, 1.0)
-    return f"{request.seed} {text}".encode()
+    if request.shape is not None:
+        text += f" shaped like {request.shape.decode()}"
+    if request.adapter is not None:
+        text += f" with {request.adapter_strength} of {request.adapter.decode()}"
+    # Seed 13 gives nothing.
+    seeds = [seed for seed in request.seeds if seed != 13]
+    if len(seeds) < len(request.seeds):
+        progress.warn(Stage.SPARSE_STRUCTURE, "seed 13 gave nothing and is left out")
+    return Generation(
+        model=models.facts[0],
+        variants=tuple(_variant(request, f"{seed} {text}", seed) for seed in seeds),
+    )
+
+
+def _variant(request: GenerateRequest, text: str, seed: int) -> Variant:
+    formats = request.options.decode.formats
+    splat = Artifact(
+        role="gaussian",
+        file_name=f"{request.name}.{seed}.ply",
+        media_type="application/octet-stream",
+        content=f"ply {text}".encode(),
+    )
+    return Variant(
+        seed=seed,
+        slat=f"slat {text}".encode(),
+        surface=text.encode() if "mesh" in formats else None,
+        artifacts=(splat,) if "gaussian" in formats else (),
+    )
 
 
 def surface_from_glb(content: bytes, progress: Progress) -> bytes:

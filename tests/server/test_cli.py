@@ -26,7 +26,7 @@ def lodsmith(*arguments: str | Path):  # type: ignore[no-untyped-def]  # click's
 
 def environment(config: ServerConfig) -> dict[str, str]:
     return os.environ | {
-        "LODSMITH_MODELS": str(config.models),
+        "LODSMITH_MODELS": config.models[0],
         "LODSMITH_PIPELINE": config.pipeline,
         "LODSMITH_DEVICE": "cpu",
         "LODSMITH_MIN_FREE_DISK_BYTES": "0",
@@ -67,6 +67,42 @@ def test_options_reach_the_job(server: Peer, tmp_path: Path) -> None:
     assert spec.options.bake.ambient_occlusion
 
 
+def test_options_of_the_generator_reach_the_job(server: Peer, tmp_path: Path) -> None:
+    files = {}
+    for name in ("front.png", "side.png", "crate.glb", "studio.safetensors"):
+        files[name] = tmp_path / name
+        files[name].write_text(name)
+    result = lodsmith(
+        "generate", "--image", files["front.png"], "--image", files["side.png"],
+        "-o", tmp_path / "out", "--server", server.address, "--seed", "3", "--variants", "2",
+        "--formats", "gaussian,mesh", "--shape", files["crate.glb"], "--multi-image",
+        "multidiffusion", "--model", "fake", "--lora", files["studio.safetensors"],
+        "--lora-strength", "0.5", "--structure", "steps=12,guidance=7.5",
+        "--slat", "interval=0.5:0.95,rescale=2,guidance=0", "--negative", "rust",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    spec = server.jobs.ListJobs(pb.ListJobsRequest(page_size=1)).jobs[0].spec
+    assert (spec.seed, spec.variant_count, spec.model) == (3, 2, "fake")
+    assert spec.WhichOneof("source") == "image"
+    assert len(spec.more_images) == 1
+    assert spec.more_images[0].sha256 != spec.image.sha256
+    assert spec.HasField("shape")
+    assert spec.HasField("adapter")
+    assert spec.adapter_strength == 0.5
+    assert list(spec.options.decode.formats) == [pb.FORMAT_GAUSSIAN, pb.FORMAT_MESH]
+    assert spec.options.condition.multi_image == pb.MULTI_IMAGE_MULTIDIFFUSION
+    assert spec.options.condition.negative_prompt == "rust"
+    structure, slat = spec.options.sparse_structure, spec.options.slat
+    assert (structure.steps, structure.guidance_strength) == (12, 7.5)
+    assert not structure.HasField("rescale_t")
+    assert (slat.guidance_interval.low, slat.guidance_interval.high) == (0.5, 0.95)
+    assert (slat.rescale_t, slat.guidance_strength) == (2.0, 0.0)
+    assert "seed 3" in result.stdout
+    assert "seed 4" in result.stdout
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"Front_1.glb", "Front_2.glb", "Front_1.report.json"} <= names
+
+
 def test_json_prints_one_object_per_event(server: Peer, tmp_path: Path) -> None:
     mesh = tmp_path / "crate.glb"
     mesh.write_bytes(b"a crate")
@@ -99,6 +135,12 @@ BAD = {
     "texture size": (["generate", "a", "--texture-size", "1000"], 2, "power of two"),
     "negative seed": (["generate", "a", "--seed", "-1"], 2, "--seed"),
     "seed too large": (["generate", "a", "--seed", str(2**63)], 2, "2^63"),
+    "unknown format": (["generate", "a", "--formats", "voxels"], 2, "got 'voxels'"),
+    "format named twice": (["generate", "a", "--formats", "mesh,mesh"], 2, "each one once"),
+    "sampler without value": (["generate", "a", "--slat", "steps"], 2, "--slat must be like"),
+    "sampler of no kind": (["generate", "a", "--structure", "speed=1"], 2, "got 'speed=1'"),
+    "too many variants": (["generate", "a", "--variants", "99"], 2, "variant_count must be in"),
+    "strength without adapter": (["generate", "a", "--lora-strength", "1"], 2, "needs --lora"),
     "height": (["generate", "a", "--height", "-1"], 2, "height_m must be"),
     "remote host": (["serve", "--host", "0.0.0.0"], 2, "--insecure-allow-remote"),
     "unknown option": (["generate", "a", "--colour", "red"], 2, "--colour"),
@@ -261,7 +303,7 @@ def test_doctor_finds_everything_or_says_what_is_missing(
         check=False,
     )
     assert broken.returncode == 1
-    assert f"missing      no model: {tmp_path / 'nowhere'} is no folder" in broken.stdout
+    assert f"missing      there is no model '{tmp_path / 'nowhere'}'" in broken.stdout
     assert "limits" in broken.stdout
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import fields
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 import pytest
 
@@ -20,13 +21,20 @@ def test_flags_win_over_the_environment_and_that_over_defaults() -> None:
 
 def test_every_setting_has_a_variable() -> None:
     texts = {"bool": "true", "int": "1", "float": "1.0", "str": "ERROR", "Path": "/x"}
-    environment = {
-        f"LODSMITH_{setting.name.upper()}": texts[setting.type.__name__]  # type: ignore[union-attr]
-        for setting in fields(ServerConfig)
-    }
+    environment = {}
+    for setting in fields(ServerConfig):
+        variable = f"LODSMITH_{setting.name.upper()}"
+        if get_origin(setting.type) is Literal:
+            environment[variable] = get_args(setting.type)[-1]
+        elif get_origin(setting.type) is tuple:
+            environment[variable] = "starter, other"
+        else:
+            environment[variable] = texts[setting.type.__name__]  # type: ignore[union-attr]
     config = read_config(environment, flags={})
     assert config.data_dir == Path("/x")
     assert config.insecure_allow_remote is True
+    assert config.models == ("starter", "other")
+    assert config.offload == "off"
 
 
 @pytest.mark.parametrize(
@@ -36,6 +44,8 @@ def test_every_setting_has_a_variable() -> None:
         ("LODSMITH_PORT", "many", "LODSMITH_PORT must be a int"),
         ("LODSMITH_PORT", "70000", "port must be in"),
         ("LODSMITH_WARM_GENERATOR", "perhaps", "true or false"),
+        ("LODSMITH_PRECISION", "float8", "precision must be one of auto, float16"),
+        ("LODSMITH_MODELS", "", "models must name at least one model"),
         ("LODSMITH_HOST", "0.0.0.0", "--insecure-allow-remote"),
         ("LODSMITH_LOG_LEVEL", "LOUD", "log_level must be"),
         ("LODSMITH_MESH_WORKERS", "0", "mesh_workers must be at least 1"),

@@ -63,8 +63,11 @@ def test_every_option_is_in_the_contract_and_the_other_way_round() -> None:
             prefix = field.enum_type.values[0].name.removesuffix("UNSPECIFIED")
             values = {v.name.removeprefix(prefix).lower() for v in field.enum_type.values[1:]}
             assert values == set(get_args(literal)), where
+            assert field.is_repeated == (get_origin(kind) is tuple), where
         elif kind in (bool, int, float) or get_args(kind):
             assert field.type != FieldDescriptor.TYPE_STRING, where
+        elif kind is str:
+            assert field.type == FieldDescriptor.TYPE_STRING, where
         else:
             raise AssertionError(f"{where}: no test for {kind}")
 
@@ -87,6 +90,10 @@ def test_options_survive_the_way_there_and_back() -> None:
         bake=pb.BakeOptions(ambient_occlusion=True),
         collision=pb.CollisionOptions(mode=pb.COLLISION_MODE_NONE, max_hulls=3),
         export=pb.ExportOptions(profile=pb.EXPORT_PROFILE_UNITY),
+        condition=pb.ConditionOptions(
+            negative_prompt="rust", multi_image=pb.MULTI_IMAGE_MULTIDIFFUSION
+        ),
+        decode=pb.DecodeOptions(formats=[pb.FORMAT_RADIANCE_FIELD, pb.FORMAT_MESH]),
     )
     options = convert.options_from(message, is_generated=False)
     assert options.sparse_structure.steps == 7
@@ -99,6 +106,9 @@ def test_options_survive_the_way_there_and_back() -> None:
     assert options.bake.ambient_occlusion
     assert options.collision.mode == "none"
     assert options.export.profile == "unity"
+    assert options.condition.negative_prompt == "rust"
+    assert options.condition.multi_image == "multidiffusion"
+    assert options.decode.formats == ("radiance_field", "mesh")
     assert options.unwrap.gutter_texels == AssetOptions().unwrap.gutter_texels
     back = convert.options_to(options)
     assert convert.options_from(back, is_generated=False) == options

@@ -65,6 +65,93 @@ def test_a_picture_reaches_the_generator(server: Peer, tmp_path: Path) -> None:
     assert job.error.reason == pb.ERROR_REASON_INVALID_INPUT
 
 
+def test_variants_are_assets_of_their_own_with_following_seeds(
+    server: Peer, tmp_path: Path
+) -> None:
+    job = server.finished(server.create("a chair", seed=5, variant_count=3))
+    assert job.state == pb.JOB_STATE_SUCCEEDED
+    assert [variant.seed for variant in job.result.variants] == [5, 6, 7]
+    assert [len(variant.lods) for variant in job.result.variants] == [4, 4, 4]
+    models = [artifact for artifact in job.result.artifacts if artifact.role == "model"]
+    assert [a.file_name for a in models] == ["Chair_1.glb", "Chair_2.glb", "Chair_3.glb"]
+    assert [artifact.variant for artifact in models] == [0, 1, 2]
+    assert len({artifact.digest.sha256 for artifact in models}) == 3
+    reports = [a for a in job.result.artifacts if a.role == "report"]
+    recipes = [json.loads(server.content(report.digest))["recipe"] for report in reports]
+    assert [recipe["seed"] for recipe in recipes] == [5, 6, 7]
+    alone = server.finished(server.create("a chair", seed=6))
+    assert recipes[1]["surface_sha256"] == _recipe(server, alone)["surface_sha256"]
+
+
+def test_a_seed_that_gives_nothing_is_left_out(server: Peer) -> None:
+    job = server.finished(server.create("a chair", seed=12, variant_count=3))
+    assert job.state == pb.JOB_STATE_SUCCEEDED
+    assert [variant.seed for variant in job.result.variants] == [12, 14]
+    assert "seed 13" in job.warnings[0].message
+    assert job.fraction == 1.0
+
+
+def test_fractions_never_fall_over_all_tasks_of_a_job(server: Peer) -> None:
+    spec = pb.JobSpec(prompt="fast", variant_count=2, shape=server.upload("a shape"))
+    events = server.events(server.client.create(spec))
+    fractions = [e.progress.job_fraction for e in events if e.WhichOneof("kind") == "progress"]
+    assert fractions == sorted(fractions)
+    assert events[-1].finished.fraction == 1.0
+
+
+def test_without_a_mesh_the_job_ends_with_the_generator(server: Peer) -> None:
+    options = pb.AssetOptions(decode=pb.DecodeOptions(formats=[pb.FORMAT_GAUSSIAN]))
+    job = server.finished(server.create("a chair", options=options))
+    assert job.state == pb.JOB_STATE_SUCCEEDED
+    assert [artifact.role for artifact in job.result.artifacts] == ["gaussian"]
+    assert not job.result.lods
+    assert [variant.seed for variant in job.result.variants] == [0]
+    assert pb.STAGE_KIND_BAKE not in {status.stage for status in job.stages}
+
+
+def test_formats_beside_the_mesh_are_among_the_artifacts(server: Peer) -> None:
+    both = pb.DecodeOptions(formats=[pb.FORMAT_GAUSSIAN, pb.FORMAT_MESH])
+    job = server.finished(server.create("a chair", options=pb.AssetOptions(decode=both)))
+    roles = [artifact.role for artifact in job.result.artifacts]
+    assert roles == ["gaussian", "model", "report", "preview"]
+
+
+def test_pictures_shape_and_adapter_reach_the_generator(server: Peer) -> None:
+    spec = pb.JobSpec(
+        image=server.upload("front"),
+        more_images=[server.upload("side"), server.upload("back")],
+        shape=server.upload("a crate"),
+        adapter=server.upload("studio"),
+        adapter_strength=0.5,
+        options=pb.AssetOptions(decode=pb.DecodeOptions(formats=[pb.FORMAT_GAUSSIAN])),
+    )
+    job = server.finished(server.client.create(spec))
+    content = server.content(job.result.artifacts[0].digest).decode()
+    assert content == "ply 0 front + side + back shaped like a crate with 0.5 of studio"
+    echoed = server.jobs.GetJob(pb.GetJobRequest(name=job.name)).job.spec
+    assert len(echoed.more_images) == 2
+    assert echoed.shape.sha256 == spec.shape.sha256
+    assert echoed.adapter_strength == 0.5
+
+
+def test_a_generator_out_of_memory_is_replaced(server: Peer) -> None:
+    def generator() -> pb.Worker:
+        workers = server.client.info().workers
+        return next(w for w in workers if w.kind == pb.WORKER_KIND_GENERATOR)
+
+    failed = server.finished(server.create("memory please"))
+    assert failed.error.reason == pb.ERROR_REASON_OUT_OF_MEMORY
+    assert failed.error.retryable
+    assert server.finished(server.create("a chair")).state == pb.JOB_STATE_SUCCEEDED
+    assert not generator().problem
+
+
+def _recipe(server: Peer, job: pb.Job) -> dict[str, object]:
+    report = next(a for a in job.result.artifacts if a.role == "report")
+    recipe: dict[str, object] = json.loads(server.content(report.digest))["recipe"]
+    return recipe
+
+
 def test_events_are_numbered_without_gaps_and_fractions_never_fall(server: Peer) -> None:
     events = server.events(server.create("fast thing"))
     assert events[0].WhichOneof("kind") == "snapshot"

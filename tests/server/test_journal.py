@@ -5,6 +5,7 @@ import itertools
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline import Stage
+from server.artifacts import Digest
 from server.engine import TaskKind, TaskOutcome, Warned, WorkerKind
 from server.jobs import (
     NEXT_STATES,
@@ -27,6 +29,11 @@ from server.journal import JobStore, new_uid
 from server.refusals import Draining, JobNotFound, LogEpochChanged, RequestIdReused
 
 SPEC = JobSpec(asset_name="Chair", prompt="a chair")
+GENERATED = TaskOutcome(
+    surfaces=(Digest(sha256="aa" * 32, size_bytes=1),),
+    slats=(Digest(sha256="bb" * 32, size_bytes=1),),
+    seeds=(0,),
+)
 ERROR = JobError(reason="EMPTY_RESULT", message="nothing", stage=Stage.DECODE)
 
 
@@ -97,13 +104,13 @@ def test_a_job_runs_its_tasks_in_order_and_succeeds(tmp_path: Path) -> None:
         assert (generate.kind, generate.attempt) == (TaskKind.GENERATE, 1)
         await store.start_task(generate, key="k1")
         assert store.next_ready(WorkerKind.GENERATOR) is None
-        outcome = TaskOutcome(warnings=("no back",))
+        outcome = replace(GENERATED, warnings=("no back",))
         await store.finish_task(generate, outcome)
         build = store.next_ready(WorkerKind.MESH)
         assert build is not None
         assert (build.kind, build.outcomes) == (TaskKind.BUILD, (outcome,))
         await store.start_task(build, key="k2")
-        ended = await store.finish_task(build, TaskOutcome())
+        ended = await store.finish_task(build, GENERATED)
         assert ended.state is JobState.SUCCEEDED
         assert ended.details.fraction == 1.0
         assert ended.details.result is not None
@@ -168,7 +175,7 @@ def test_what_was_running_is_queued_again_and_loses_nothing(tmp_path: Path) -> N
 
 LOST = Warned(stage=Stage.SLAT, message="lost")
 ENDS: dict[str, Callable[[JobStore, ReadyTask], Awaitable[Job]]] = {
-    "finish": lambda store, ready: store.finish_task(ready, TaskOutcome()),
+    "finish": lambda store, ready: store.finish_task(ready, GENERATED),
     "fail": lambda store, ready: store.fail(ready.job.uid, ERROR),
     "retry": lambda store, ready: store.retry_task(ready, LOST),
     "requeue": lambda store, ready: store.requeue(ready.job.uid),
@@ -205,9 +212,9 @@ def test_a_report_of_an_older_attempt_is_not_believed(tmp_path: Path) -> None:
         second = store.next_ready(WorkerKind.GENERATOR)
         assert second is not None
         await store.start_task(second, key="")
-        await store.finish_task(first, TaskOutcome())
+        await store.finish_task(first, GENERATED)
         assert store.next_ready(WorkerKind.MESH) is None
-        await store.finish_task(second, TaskOutcome())
+        await store.finish_task(second, GENERATED)
         assert store.next_ready(WorkerKind.MESH) is not None
 
     run(tmp_path, act)
@@ -328,7 +335,7 @@ def test_no_order_of_actions_breaks_a_log(
             elif action == "cancel":
                 await store.cancel(job.uid)
             elif action == "finish" and ready is not None:
-                await store.finish_task(ready, TaskOutcome())
+                await store.finish_task(ready, GENERATED)
                 del started[job.uid]
             elif action == "retry" and ready is not None:
                 await store.retry_task(ready, LOST)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pytest
 
 from pipeline import AssetOptions
+from server.artifacts import Digest
 from server.engine import Task, TaskKind, TaskOutcome
 from server.jobs import JobSpec
 from server.record import dumps, loads
@@ -102,11 +103,15 @@ def changed(options: Any) -> Any:  # Any: whatever options there are
     return type(options)(**values)
 
 
+BLOB = Digest(sha256="aa" * 32, size_bytes=1)
+
+
 def task(**changes: Any) -> Task:  # Any: fields of every type
     whole: dict[str, Any] = {
         "job_uid": "1", "kind": TaskKind.GENERATE, "attempt": 1, "asset_name": "Chair",
-        "prompt": "a chair", "source": None, "seed": 0, "options": AssetOptions(),
-        "is_generated": True, "recipe": {"seed": 0}, "earlier_records": (),
+        "prompt": "a chair", "source": None, "images": (), "seeds": (0,), "variant": 0,
+        "model": "", "adapter": None, "adapter_strength": 1.0, "options": AssetOptions(),
+        "is_generated": True, "has_size": False, "recipe": {"seed": 0}, "earlier_records": (),
         "earlier_warnings": (),
     }  # fmt: skip
     return Task(**(whole | changes))
@@ -115,7 +120,12 @@ def task(**changes: Any) -> Task:  # Any: fields of every type
 def test_a_task_s_key_follows_what_decides_its_output() -> None:
     key = task().key("model")
     assert task(job_uid="2", attempt=3).key("model") == key
-    assert task(seed=1).key("model") != key
+    assert task(seeds=(1,)).key("model") != key
+    assert task(seeds=(0, 1)).key("model") != key
+    assert task(images=(BLOB,), prompt=None).key("model") != key
+    assert task(source=BLOB).key("model") != key
+    assert task(adapter=BLOB).key("model") != key
+    assert task(model="other").key("model") != key
     assert task(prompt="a table").key("model") != key
     assert task().key("other model") != key
     build = task(kind=TaskKind.BUILD).key("")

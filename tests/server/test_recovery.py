@@ -34,7 +34,7 @@ def server_process(config: ServerConfig, data_dir: Path, drain_s: float) -> Iter
     environment = os.environ | {
         "LODSMITH_PORT": "0",
         "LODSMITH_DATA_DIR": str(data_dir),
-        "LODSMITH_MODELS": str(config.models),
+        "LODSMITH_MODELS": config.models[0],
         "LODSMITH_PIPELINE": config.pipeline,
         "LODSMITH_SPARE_MESH_WORKERS": "0",
         "LODSMITH_WARM_GENERATOR": "false",

@@ -122,6 +122,62 @@ CASES: dict[str, tuple[Callable[[Peer], object], Code, str, str | None]] = {
         options(export=pb.ExportOptions(profile=77)),  # type: ignore[arg-type]
         Code.INVALID_ARGUMENT, "INVALID_INPUT", "spec.options.export.profile",
     ),
+    "no format twice": (
+        options(decode=pb.DecodeOptions(formats=[pb.FORMAT_MESH, pb.FORMAT_MESH])),
+        Code.INVALID_ARGUMENT, "INVALID_INPUT", None,
+    ),
+    "unknown format": (
+        options(decode=pb.DecodeOptions(formats=[77])),  # type: ignore[list-item]
+        Code.INVALID_ARGUMENT, "INVALID_INPUT", "spec.options.decode.formats",
+    ),
+    "long negative prompt": (
+        options(condition=pb.ConditionOptions(negative_prompt="x" * 1001)),
+        Code.INVALID_ARGUMENT, "INVALID_INPUT", None,
+    ),
+    "too many variants": (
+        create(prompt="a chair", variant_count=9),
+        Code.INVALID_ARGUMENT, "INVALID_INPUT", "spec.variant_count",
+    ),
+    "a negative number of variants": (
+        create(prompt="a chair", variant_count=-1),
+        Code.INVALID_ARGUMENT, "INVALID_INPUT", "spec.variant_count",
+    ),
+    "seeds that run over": (
+        create(prompt="a chair", variant_count=2, seed=2**63 - 1),
+        Code.INVALID_ARGUMENT, "INVALID_INPUT", "spec.seed",
+    ),
+    "more pictures without a first": (
+        create(prompt="a chair", more_images=[DIGEST_10]),
+        Code.INVALID_ARGUMENT, "INVALID_INPUT", "spec.more_images",
+    ),
+    "too many pictures": (
+        create(image=DIGEST_10, more_images=[DIGEST_10] * 8),
+        Code.INVALID_ARGUMENT, "INVALID_INPUT", "spec.more_images",
+    ),
+    "a shape that is absent": (
+        create(prompt="a chair", shape=DIGEST_10),
+        Code.FAILED_PRECONDITION, "BLOB_MISSING", "spec.shape",
+    ),
+    "an adapter that is absent": (
+        create(prompt="a chair", adapter=DIGEST_10),
+        Code.FAILED_PRECONDITION, "BLOB_MISSING", "spec.adapter",
+    ),
+    "an adapter too strong": (
+        create(prompt="a chair", adapter=DIGEST_10, adapter_strength=2.5),
+        Code.INVALID_ARGUMENT, "INVALID_INPUT", "spec.adapter_strength",
+    ),
+    "an adapter's strength that is no number": (
+        create(prompt="a chair", adapter=DIGEST_10, adapter_strength=float("nan")),
+        Code.INVALID_ARGUMENT, "INVALID_INPUT", "spec.adapter_strength",
+    ),
+    "variants of a mesh": (
+        create(mesh=DIGEST_10, variant_count=2),
+        Code.INVALID_ARGUMENT, "INVALID_INPUT", "spec.variant_count",
+    ),
+    "a model for a mesh": (
+        create(mesh=DIGEST_10, model="starter"),
+        Code.INVALID_ARGUMENT, "INVALID_INPUT", "spec.model",
+    ),
     "odd request id": (
         lambda peer: peer.jobs.CreateJob(
             pb.CreateJobRequest(request_id="a/b", spec=pb.JobSpec(prompt="a chair"))
@@ -257,7 +313,7 @@ def test_without_a_model_prompts_are_refused_and_meshes_work(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     nowhere = tmp_path_factory.mktemp("models") / "nowhere"
-    with start_server(models=nowhere) as peer:
+    with start_server(models=(str(nowhere),)) as peer:
         with pytest.raises(grpc.RpcError) as refused:
             peer.jobs.CreateJob(pb.CreateJobRequest(spec=pb.JobSpec(prompt="a chair")))
         assert refused.value.code() is Code.FAILED_PRECONDITION
@@ -275,7 +331,7 @@ def test_a_model_that_does_not_load_fails_its_jobs_with_the_reason(
     models = tmp_path_factory.mktemp("models")
     (models / "pipeline.json").write_text("{}")
     (models / "broken").touch()
-    with start_server(models=models) as peer:
+    with start_server(models=(str(models),)) as peer:
         job = peer.finished(peer.create("a chair"))
         assert job.error.reason == pb.ERROR_REASON_MODEL_UNAVAILABLE
         assert "copy it again" in job.error.message
@@ -290,7 +346,7 @@ def test_a_generator_that_cannot_start_fails_jobs_instead_of_looping(
     models = tmp_path_factory.mktemp("models")
     (models / "pipeline.json").write_text("{}")
     (models / "deadly").touch()
-    with start_server(models=models) as peer:
+    with start_server(models=(str(models),)) as peer:
         job = peer.finished(peer.create("a chair"))
         assert job.error.reason == pb.ERROR_REASON_WORKER_LOST
         assert "while it started" in job.error.message

@@ -1,6 +1,6 @@
 """What turns a prompt or a picture into condition tokens, whatever network does it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,7 +13,11 @@ from pipeline.types import ByteArray
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Condition:
-    """cond: `[1, N, ctx]` tokens of the request; null: same shape, what "no condition" means."""
+    """What steers the sampler.
+
+    cond: `[K, N, ctx]` tokens of the request, a row for each of its K pictures; 1 for a prompt.
+    null: `[1, N, ctx]` what "no condition" means, or the negative prompt.
+    """
 
     cond: Tensor
     null: Tensor
@@ -36,8 +40,11 @@ class PictureEncoder(Protocol):
 
     image_size: int
 
-    def __call__(self, pictures: Tensor) -> Tensor:
-        """`[B, 3, image_size, image_size]` float32 in 0..1, on black -> `[B, N, ctx]` float32."""
+    def __call__(self, pictures: Tensor, on_block: Callable[[float], None] | None = None) -> Tensor:
+        """`[B, 3, image_size, image_size]` float32 in 0..1, on black -> `[B, N, ctx]` float32.
+
+        on_block: is told after every block which share is done; may raise to stop.
+        """
 
 
 def to_picture_tensor(rgb: ByteArray, device: str) -> Tensor:

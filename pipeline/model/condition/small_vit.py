@@ -1,6 +1,6 @@
 """A small vision transformer: the starter model's picture encoder."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -50,12 +50,14 @@ class ImageEncoder(nn.Module):
         self.out_layer = nn.Linear(width, params.cond_channels)
         xavier_(self)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """`[B, 3, H, W]` in 0..1 on black -> `[B, N, ctx]`."""
+    def forward(self, pictures: Tensor, on_block: Callable[[float], None] | None = None) -> Tensor:
+        """`[B, 3, H, W]` in 0..1 on black -> `[B, N, ctx]`; see `PictureEncoder`."""
         x = self.patch_embed(pictures * 2 - 1).flatten(2).transpose(1, 2) + self.pos_embed
         lengths = [x.shape[1]] * x.shape[0]
         h = x.flatten(0, 1)
-        for block in self.blocks:
+        for number, block in enumerate(self.blocks, 1):
             h = block(h, lengths)
+            if on_block is not None:
+                on_block(number / len(self.blocks))
         tokens = self.out_layer(F.layer_norm(h, h.shape[-1:]))
         return tokens.unflatten(0, (x.shape[0], -1))  # type: ignore[no-any-return]

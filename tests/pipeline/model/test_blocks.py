@@ -13,6 +13,7 @@ from pipeline.model.blocks import (
     FeedForward,
     FlowBlock,
     HeadRmsNorm,
+    SelfAttention,
     TimeEmbedding,
     WindowBlock,
     layer_norm,
@@ -115,16 +116,16 @@ def test_windows_hold_what_a_dict_says(
     window, shift = grid
     coords = torch.tensor(rows)
     order, population = windows(coords, window, shift)
-    groups = [sorted(part.tolist()) for part in torch.split(order, population)]
+    groups = [sorted(part.tolist()) for part in torch.split(order, list(population))]
     assert sorted(groups) == sorted(rows_by_cell(coords, window, shift).values())
 
 
 def test_shifted_windows_do_not_wrap_around() -> None:
     coords = torch.tensor([[0, 0, 0, 0], [0, 0, 0, 63]])
-    assert windows(coords, 8, 4)[1] == [1, 1]
+    assert windows(coords, 8, 4)[1] == (1, 1)
     # Nine windows a side at 64 cells: the two at the border are half as wide.
     line = torch.stack([torch.zeros(64), torch.arange(64), torch.zeros(64), torch.zeros(64)], 1)
-    assert windows(line.long(), 8, 4)[1] == [4, *[8] * 7, 4]
+    assert windows(line.long(), 8, 4)[1] == (4, *[8] * 7, 4)
 
 
 def test_rows_of_another_window_have_no_influence() -> None:
@@ -140,6 +141,31 @@ def test_rows_of_another_window_have_no_influence() -> None:
     assert not torch.equal(after[2], before[2])
     x[3] += torch.arange(8.0, dtype=torch.float64)
     assert not torch.equal(block(x, order, population)[0], after[0])
+
+
+@settings(max_examples=25, deadline=None)
+@given(voxels, st.sampled_from([(8, 0), (8, 4), (4, 2)]))
+def test_window_attention_is_dense_attention_with_a_mask(
+    rows: list[tuple[int, int, int, int]], grid: tuple[int, int]
+) -> None:
+    """All pairs of rows, those in different windows struck out."""
+    torch.manual_seed(0)
+    window, shift = grid
+    coords, layer = torch.tensor(rows), SelfAttention(8, 2).double()
+    x = torch.randn(len(rows), 8, dtype=torch.float64)
+    order, population = windows(coords, window, shift)
+    found = torch.empty_like(x)
+    found[order] = layer(x[order], population)
+
+    same = torch.zeros(len(rows), len(rows), dtype=torch.bool)
+    for members in rows_by_cell(coords, window, shift).values():
+        for i in members:
+            same[i, members] = True
+    q, k, v = layer.to_qkv(x).view(-1, 3, 2, 4).permute(1, 2, 0, 3)  # [H, T, D] each
+    scores = (q @ k.transpose(1, 2) / 2).masked_fill(~same, -torch.inf)
+    expected = layer.to_out((scores.softmax(-1) @ v).transpose(0, 1).flatten(1))
+    # The same sums in another order, in float64.
+    torch.testing.assert_close(found, expected, atol=1e-12, rtol=0)
 
 
 def test_a_fresh_flow_block_lets_only_the_condition_through() -> None:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from pipeline.errors import Cancelled
-from pipeline.model.flow import SIGMA_MIN, euler, guided, times
+from pipeline.model.condition.options import MultiImage
+from pipeline.model.flow import SIGMA_MIN, euler, guidance_terms, times
 from pipeline.model.sampler import Sampler
 
 # As printed for the published samplers, six decimals.
@@ -62,37 +63,56 @@ def test_without_rescaling_times_are_even() -> None:
 def test_evaluations_are_those_of_the_published_samplers(
     steps: int, interval: tuple[float, float], guided_steps: int, evaluations: int
 ) -> None:
-    calls: list[bool] = []
-
-    def velocity(x: Tensor, t: float, with_condition: bool) -> Tensor:
-        calls.append(with_condition)
-        return torch.zeros_like(x)
-
     walk = sampler(steps, 7.5, interval)
-    euler(guided(velocity, walk), torch.zeros(1), walk, ignore)
-    assert calls.count(False) == guided_steps
-    assert len(calls) == evaluations
+    terms = [
+        guidance_terms(walk, step, t, 1, "stochastic")
+        for step, t in enumerate(times(steps, walk.rescale_t)[:-1])
+    ]
+    assert sum(len(step) == 2 for step in terms) == guided_steps
+    assert sum(len(step) for step in terms) == evaluations
 
 
 @pytest.mark.parametrize(
     ("t", "expected"),
-    [(0.5, 4 * 1.0 - 3 * 10.0), (0.95, 4 * 1.0 - 3 * 10.0), (0.4999, 1.0), (0.9501, 1.0)],
+    [
+        (0.5, ((0, 4.0), (None, -3.0))),
+        (0.95, ((0, 4.0), (None, -3.0))),
+        (0.4999, ((0, 1.0),)),
+        (0.9501, ((0, 1.0),)),
+    ],
 )
-def test_guidance_applies_at_both_ends_of_its_interval(t: float, expected: float) -> None:
-    def velocity(x: Tensor, t: float, with_condition: bool) -> Tensor:
-        return torch.full_like(x, 1.0 if with_condition else 10.0)
-
-    v = guided(velocity, sampler(12, 3.0, (0.5, 0.95)))
-    assert float(v(torch.zeros(1), t)) == expected
+def test_guidance_applies_at_both_ends_of_its_interval(t: float, expected: object) -> None:
+    assert guidance_terms(sampler(12, 3.0, (0.5, 0.95)), 0, t, 1, "stochastic") == expected
 
 
 def test_strength_zero_asks_only_for_the_condition() -> None:
-    def velocity(x: Tensor, t: float, with_condition: bool) -> Tensor:
-        assert with_condition
-        return x
+    assert guidance_terms(sampler(12, 0.0), 0, 0.7, 1, "stochastic") == ((0, 1.0),)
 
-    x = torch.tensor([2.0])
-    assert torch.equal(guided(velocity, sampler(12, 0.0))(x, 0.7), x)
+
+def test_pictures_take_turns_one_per_step() -> None:
+    walk = sampler(12, 3.0, (0.5, 1.0))
+    chosen = [guidance_terms(walk, step, 0.7, 3, "stochastic")[0] for step in range(5)]
+    assert chosen == [(0, 4.0), (1, 4.0), (2, 4.0), (0, 4.0), (1, 4.0)]
+
+
+def test_multidiffusion_is_the_mean_of_all_pictures_against_one_null() -> None:
+    walk = sampler(12, 3.0, (0.5, 1.0))
+    assert guidance_terms(walk, 4, 0.7, 2, "multidiffusion") == ((0, 2.0), (1, 2.0), (None, -3.0))
+    assert guidance_terms(walk, 4, 0.3, 2, "multidiffusion") == ((0, 0.5), (1, 0.5))
+
+
+@given(
+    st.floats(0, 50),
+    st.floats(0, 1),
+    st.integers(1, 8),
+    st.integers(0, 99),
+    st.sampled_from(["stochastic", "multidiffusion"]),
+)
+def test_weights_always_sum_to_one(
+    strength: float, t: float, count: int, step: int, mode: MultiImage
+) -> None:
+    terms = guidance_terms(sampler(12, strength, (0.3, 0.8)), step, t, count, mode)
+    assert sum(weight for _, weight in terms) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("steps", [1, 7, 25])
@@ -101,7 +121,7 @@ def test_euler_is_exact_along_straight_paths(steps: int) -> None:
     v = (1 - SIGMA_MIN) * noise - data
     asked: list[tuple[float, Tensor]] = []
 
-    def velocity(x: Tensor, t: float) -> Tensor:
+    def velocity(x: Tensor, t: float, step: int) -> Tensor:
         asked.append((t, x))
         return v
 
@@ -114,7 +134,7 @@ def test_euler_is_exact_along_straight_paths(steps: int) -> None:
 
 
 def test_euler_on_a_linear_field_is_the_product_of_its_steps() -> None:
-    found = euler(lambda x, t: x, torch.ones(1, dtype=torch.float64), sampler(12), ignore)
+    found = euler(lambda x, t, step: x, torch.ones(1, dtype=torch.float64), sampler(12), ignore)
     expected = 1.0
     for t, t_next in pairwise(times(12, 3.0)):
         expected *= 1 - (t - t_next)
@@ -123,14 +143,14 @@ def test_euler_on_a_linear_field_is_the_product_of_its_steps() -> None:
 
 def test_progress_hears_every_step() -> None:
     heard: list[float] = []
-    euler(lambda x, t: x, torch.ones(1), sampler(4), heard.append)
+    euler(lambda x, t, step: x, torch.ones(1), sampler(4), heard.append)
     assert heard == [0.0, 0.25, 0.5, 0.75, 1.0]
 
 
 def test_what_progress_raises_ends_the_walk() -> None:
     steps = 0
 
-    def velocity(x: Tensor, t: float) -> Tensor:
+    def velocity(x: Tensor, t: float, step: int) -> Tensor:
         nonlocal steps
         steps += 1
         return x

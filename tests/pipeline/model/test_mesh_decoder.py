@@ -1,8 +1,12 @@
 """The mesh decoder: subdivision, norms per sample."""
 
+import numpy as np
+import pytest
 import torch
 from torch import nn
 
+from pipeline.errors import Cancelled
+from pipeline.model import mesh_decoder
 from pipeline.model.mesh_decoder import HEAD_CHANNELS, SampleGroupNorm, SLatMeshDecoder
 from pipeline.model.slat import SwinParams
 from pipeline.model.sparse import SparseTensor, subdivide
@@ -46,19 +50,60 @@ def test_samples_do_not_see_each_other() -> None:
     torch.testing.assert_close(together[: 3 * 64], alone, **CLOSE)
 
 
-def test_group_norm_runs_over_all_voxels_of_a_sample() -> None:
-    norm = SampleGroupNorm(2, 4)
-    x = SparseTensor(
-        coords=torch.tensor([[0, 0, 0, 0], [0, 0, 0, 1], [0, 0, 0, 2], [1, 0, 0, 0]]),
-        feats=torch.randn(4, 4),
-        batch_size=2,
-    )
-    out = norm.forward_sparse(x).feats
+@pytest.mark.parametrize("gradients", [True, False])
+def test_group_norm_runs_over_all_voxels_of_a_sample(
+    gradients: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mesh_decoder, "_CHUNK_ROWS", 2)
+    norm, lengths = SampleGroupNorm(2, 4), [3, 0, 1]
+    nn.init.normal_(norm.weight)
+    nn.init.normal_(norm.bias)
+    x = 5 + torch.randn(4, 4)
+    with torch.set_grad_enabled(gradients):
+        out = norm.norm_silu(x, lengths)
     for rows in (slice(0, 3), slice(3, 4)):
         for group in (slice(0, 2), slice(2, 4)):
-            part = x.feats[rows, group]
-            expected = (part - part.mean()) / (part.var(unbiased=False) + 1e-5).sqrt()
+            part = x[rows, group]
+            unit = (part - part.mean()) / (part.var(unbiased=False) + 1e-5).sqrt()
+            expected = unit * norm.weight[group] + norm.bias[group]
+            expected = expected * expected.sigmoid()
             torch.testing.assert_close(out[rows, group], expected, **CLOSE)
+
+
+@torch.no_grad()
+def test_group_norm_writes_over_its_input_only_where_it_may() -> None:
+    norm, x = SampleGroupNorm(2, 4), torch.randn(4, 4)
+    before = x.clone()
+    out = norm.norm_silu(x, [4])
+    assert torch.equal(x, before)
+    assert norm.norm_silu(x, [4], in_place=True) is x
+    assert torch.equal(x, out)
+
+
+def test_the_head_on_the_host_is_that_of_forward(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One keeps gradients, the other writes over what it no longer needs, in chunks."""
+    monkeypatch.setattr(mesh_decoder, "_CHUNK_ROWS", 50)
+    model, x = decoder(), slat(TWO[:3], 1)
+    fractions: list[float] = []
+    cubes, head = model.decode_to_host(x, fractions.append)
+    expected = model(x)
+    assert cubes.dtype == np.int32
+    assert head.dtype == np.float32
+    np.testing.assert_array_equal(cubes, expected.coords[:, 1:])
+    # Sums of a few dozen float32 products, in another order.
+    np.testing.assert_allclose(head, expected.feats.detach(), atol=1e-5, rtol=1e-5)
+    assert fractions == sorted(fractions)
+    assert fractions[0] == 0
+    assert fractions[-1] == 1
+
+
+def test_what_the_listener_raises_ends_decoding() -> None:
+    def cancel(fraction: float) -> None:
+        if fraction > 0.3:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        decoder().decode_to_host(slat(TWO[:3], 1), cancel)
 
 
 def test_the_order_of_voxels_does_not_matter() -> None:

@@ -89,6 +89,37 @@ def test_flow_treats_samples_of_a_batch_apart() -> None:
         torch.testing.assert_close(together[rows], alone, **CLOSE)
 
 
+def test_flow_gives_the_same_for_arranged_voxels() -> None:
+    """Steps share what is derived from the voxels."""
+    model, x, cond = flow(), voxels(3), torch.randn(2, 5, 6)
+    arranged = model.arrange(x.coords, x.batch_size)
+    for step in range(2):
+        noisy = x.with_feats(x.feats + step)
+        shared = model(noisy, TIMES, cond, arranged).feats
+        assert torch.equal(shared, model(noisy, TIMES, cond).feats)
+
+
+def test_two_passes_of_the_same_voxels_equal_one_batch() -> None:
+    """As guidance runs: equal samples take another way through attention than ragged ones."""
+    model, (x, _) = flow(), sample(voxels(3), 0)
+    cond = torch.randn(2, 5, 6)
+    twice = torch.cat([x.coords, x.coords + torch.tensor([1, 0, 0, 0])])
+    both = SparseTensor(coords=twice, feats=x.feats.repeat(2, 1), batch_size=2)
+    together = model(both, TIMES, cond).feats.chunk(2)
+    for b in range(2):
+        alone = model(x, TIMES[b : b + 1], cond[b : b + 1]).feats
+        torch.testing.assert_close(together[b], alone, **CLOSE)
+
+
+def test_encoder_treats_samples_of_a_batch_apart() -> None:
+    model, x = encoder(), voxels(7)
+    together = model(x)
+    for b in range(2):
+        part, rows = sample(x, b)
+        for one, other in zip(together, model(part), strict=True):
+            torch.testing.assert_close(one[rows], other, **CLOSE)
+
+
 def test_flow_takes_samples_without_voxels_at_the_end() -> None:
     model, cond = flow(), torch.randn(2, 5, 6)
     x = voxels(4, samples=(0,))

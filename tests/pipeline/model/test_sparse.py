@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.model.sparse import SparseTensor, downsample, subdivide, voxel_keys
+from pipeline.model.sparse import SparseTensor, halve, subdivide, voxel_keys
 from tests.reference.sparse import pooled, rows_by_cell
 
 SIDE = 6
@@ -24,15 +24,31 @@ def tensor_of(rows: Rows) -> SparseTensor:
 
 @settings(max_examples=40, deadline=None)
 @given(voxels)
-def test_downsample_divides_the_sum_by_one_more_than_the_count(rows: Rows) -> None:
+def test_pooling_divides_the_sum_by_one_more_than_the_count(rows: Rows) -> None:
     x = tensor_of(rows)
-    coarse, parent = downsample(x, SIDE)
+    halving = halve(x.coords, SIDE)
     expected = pooled(x)
-    assert [tuple(c) for c in coarse.coords.tolist()] == list(expected)  # sorted by (b, x, y, z)
-    torch.testing.assert_close(coarse.feats, torch.stack(list(expected.values())))
+    assert [tuple(c) for c in halving.coords.tolist()] == list(expected)  # sorted by (b, x, y, z)
+    torch.testing.assert_close(halving.pool(x.feats), torch.stack(list(expected.values())))
     for cell, children in rows_by_cell(x.coords, 2).items():
-        assert {tuple(coarse.coords[parent[row]].tolist()) for row in children} == {cell}
-    assert coarse.batch_size == 3
+        found = {tuple(halving.coords[halving.parent[row]].tolist()) for row in children}
+        assert found == {cell}
+
+
+@settings(max_examples=40, deadline=None)
+@given(voxels)
+def test_unpooling_hands_every_voxel_its_parents_features(rows: Rows) -> None:
+    halving = halve(torch.tensor(rows), SIDE)
+    fine = halving.unpool(halving.coords.double())
+    expected = torch.tensor([(b, i // 2, j // 2, k // 2) for b, i, j, k in rows])
+    assert torch.equal(fine.long(), expected)
+
+
+def test_pooling_has_the_gradient_of_a_sum() -> None:
+    rows = [(0, 0, 0, 0), (0, 0, 1, 1), (0, 5, 5, 5)]
+    feats = torch.zeros(3, 1, requires_grad=True)
+    (gradient,) = torch.autograd.grad(halve(torch.tensor(rows), SIDE).pool(feats).sum(), feats)
+    torch.testing.assert_close(gradient[:, 0], torch.tensor([1 / 3, 1 / 3, 1 / 2]))
 
 
 @settings(max_examples=40, deadline=None)
@@ -61,8 +77,9 @@ def test_subdivide_keeps_the_eight_children_together_and_in_order() -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(voxels)
-def test_subdivide_then_downsample_comes_back(rows: Rows) -> None:
+def test_subdivide_then_pool_comes_back(rows: Rows) -> None:
     x = tensor_of(sorted(rows))
-    back, _ = downsample(subdivide(x), 2 * SIDE)
-    assert torch.equal(back.coords, x.coords)
-    torch.testing.assert_close(back.feats, x.feats * 8 / 9)
+    fine = subdivide(x)
+    halving = halve(fine.coords, 2 * SIDE)
+    assert torch.equal(halving.coords, x.coords)
+    torch.testing.assert_close(halving.pool(fine.feats), x.feats * 8 / 9)

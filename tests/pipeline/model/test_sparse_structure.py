@@ -64,6 +64,19 @@ def test_samples_of_a_batch_do_not_see_each_other() -> None:
         torch.testing.assert_close(together[b : b + 1], alone, atol=1e-5, rtol=1e-4)
 
 
+def test_permuted_cells_give_permuted_velocities() -> None:
+    """But for the position table, cells are a set."""
+    model = flow(1)
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    order = torch.randperm(64)
+    x, t, cond = torch.randn(1, 2, 4, 4, 4), torch.tensor([300.0]), torch.randn(1, 5, 6)
+    out = model(x, t, cond).flatten(2)
+    model.pos_emb = model.pos_emb[order]
+    shuffled = model(x.flatten(2)[..., order].view_as(x), t, cond).flatten(2)
+    torch.testing.assert_close(shuffled, out[..., order], atol=1e-5, rtol=1e-4)
+
+
 def test_upsampling_shuffles_channels_to_the_eight_cells() -> None:
     decoder = SparseStructureDecoder(
         StructureDecoderParams(
@@ -97,4 +110,12 @@ def test_encoder_and_decoder_mirror_each_other_in_shape() -> None:
     occupancy = (torch.rand(2, 1, 16, 16, 16) < 0.1).float()
     mean, logvar = encoder(occupancy)
     assert mean.shape == logvar.shape == (2, 8, 4, 4, 4)
-    assert decoder(mean).shape == occupancy.shape
+    decoded = decoder(mean)
+    assert decoded.shape == occupancy.shape
+    for b in range(2):  # samples of a batch do not see each other
+        torch.testing.assert_close(
+            encoder(occupancy[b : b + 1])[0], mean[b : b + 1], atol=1e-5, rtol=1e-4
+        )
+        torch.testing.assert_close(
+            decoder(mean[b : b + 1]), decoded[b : b + 1], atol=1e-5, rtol=1e-4
+        )

@@ -52,6 +52,10 @@ def run(model: torch.nn.Module, seed: int) -> Tensor:
     return out
 
 
+# What the torso's roundings may come to, as a share of the output: 11 and 8 bits, a few layers.
+@pytest.mark.parametrize(
+    ("precision", "tolerance"), [(torch.float16, 0.02), (torch.bfloat16, 0.12)]
+)
 @pytest.mark.parametrize(
     ("kind", "args"),
     [
@@ -63,15 +67,24 @@ def run(model: torch.nn.Module, seed: int) -> Tensor:
 )
 @torch.no_grad()
 def test_half_precision_computes_nearly_the_same(
-    kind: type[torch.nn.Module], args: tiny_model.Args
+    kind: type[torch.nn.Module], args: tiny_model.Args, precision: torch.dtype, tolerance: float
 ) -> None:
     torch.manual_seed(0)
     model = tiny_model.randomized(build(kind, args))
     exact = run(model, 1)
     assert isinstance(model, HasTorso)
-    model.cast_torso(torch.float16)
+    model.cast_torso(precision)
     half = run(model, 1)
     assert half.dtype == torch.float32  # the way out of the torso
     assert not torch.equal(half, exact)
-    # Eleven bits through a few layers.
-    assert float((half - exact).norm() / exact.norm()) < 0.02
+    assert float((half - exact).norm() / exact.norm()) < tolerance
+
+
+@torch.no_grad()
+def test_the_torso_may_go_back_to_float32() -> None:
+    torch.manual_seed(0)
+    model = tiny_model.randomized(build(SLatMeshDecoder, tiny_model.MESH_DECODER))
+    exact = run(model, 1)
+    assert isinstance(model, HasTorso)
+    model.cast_torso(torch.float32)
+    assert torch.equal(run(model, 1), exact)

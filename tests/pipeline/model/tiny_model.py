@@ -7,6 +7,7 @@ leaves the grid's outermost voxels inactive and activates all others, the mesh d
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,11 +15,20 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from pipeline.load import LoadedModels, load_models
 from pipeline.model.condition.minilm import TEXT_TOKENS
 from pipeline.model.condition.small_vit import ImageEncoder
+from pipeline.model.gaussians import SLatGaussianDecoder
+from pipeline.model.load_options import LoadOptions
 from pipeline.model.mesh_decoder import SLatMeshDecoder
-from pipeline.model.slat import SLatFlowModel
-from pipeline.model.sparse_structure import SparseStructureDecoder, SparseStructureFlowModel
+from pipeline.model.models import Models
+from pipeline.model.radiance_field import SLatRadianceFieldDecoder
+from pipeline.model.slat import SLatEncoder, SLatFlowModel
+from pipeline.model.sparse_structure import (
+    SparseStructureDecoder,
+    SparseStructureEncoder,
+    SparseStructureFlowModel,
+)
 from pipeline.model.weights import build
 
 M = TypeVar("M", bound=nn.Module)
@@ -48,6 +58,30 @@ MESH_DECODER: Args = {
     "resolution": SIDE, "model_channels": 16, "latent_channels": CHANNELS, "num_blocks": 2,
     "num_heads": 2, "mlp_ratio": 2, "attn_mode": "swin", "window_size": 2, "norm_groups": 2,
     "representation_config": {"use_color": True}, "use_fp16": True,
+}  # fmt: skip
+GAUSSIAN_DECODER: Args = {
+    "resolution": SIDE, "model_channels": 16, "latent_channels": CHANNELS, "num_blocks": 1,
+    "num_heads": 2, "mlp_ratio": 2, "attn_mode": "swin", "window_size": 2, "use_fp16": True,
+    "representation_config": {
+        "lr": {"_xyz": 1.0, "_features_dc": 1.0, "_opacity": 1.0, "_scaling": 1.0,
+               "_rotation": 0.1},
+        "perturb_offset": True, "voxel_size": 1.5, "num_gaussians": 4,
+        "2d_filter_kernel_size": 0.1, "3d_filter_kernel_size": 9e-4, "scaling_bias": 4e-2,
+        "opacity_bias": 0.1, "scaling_activation": "softplus",
+    },
+}  # fmt: skip
+RADIANCE_FIELD_DECODER: Args = {
+    **{k: v for k, v in GAUSSIAN_DECODER.items() if k != "representation_config"},
+    "representation_config": {"rank": 2, "dim": 2},
+}
+STRUCTURE_ENCODER: Args = {
+    "in_channels": 1, "latent_channels": 4, "num_res_blocks": 1, "num_res_blocks_middle": 1,
+    "channels": [8, 8], "norm_type": "layer", "use_fp16": True,
+}  # fmt: skip
+SLAT_ENCODER: Args = {
+    "resolution": SIDE, "in_channels": 500, "model_channels": 16, "latent_channels": CHANNELS,
+    "num_blocks": 1, "num_heads": 2, "mlp_ratio": 2, "attn_mode": "swin", "window_size": 2,
+    "use_fp16": True,
 }  # fmt: skip
 IMAGE_ENCODER: Args = {
     "image_size": PICTURE_PX, "patch_size": 8, "model_channels": 16,
@@ -95,6 +129,13 @@ def write_tiny_model(
         "sparse_structure_decoder": ("ss_dec", STRUCTURE_DECODER, decoder),
         "slat_flow_model": ("slat_flow", SLAT_FLOW, randomized(build(SLatFlowModel, SLAT_FLOW))),
         "slat_decoder_mesh": ("slat_dec_mesh", MESH_DECODER, mesh_decoder),
+        "slat_decoder_gs": ("slat_dec_gs", GAUSSIAN_DECODER,
+                            randomized(build(SLatGaussianDecoder, GAUSSIAN_DECODER))),
+        "slat_decoder_rf": ("slat_dec_rf", RADIANCE_FIELD_DECODER,
+                            randomized(build(SLatRadianceFieldDecoder, RADIANCE_FIELD_DECODER))),
+        "sparse_structure_encoder": ("ss_enc", STRUCTURE_ENCODER,
+                                     randomized(build(SparseStructureEncoder, STRUCTURE_ENCODER))),
+        "slat_encoder": ("slat_enc", SLAT_ENCODER, randomized(build(SLatEncoder, SLAT_ENCODER))),
         "image": ("image_cond", IMAGE_ENCODER, randomized(build(ImageEncoder, IMAGE_ENCODER))),
     }  # fmt: skip
     for name, args, model in models.values():
@@ -107,6 +148,7 @@ def write_tiny_model(
         "args": {
             "model_name": "tiny-random",
             "license": "MIT",
+            "slat_features": "field",
             "models": {key: f"ckpts/{name}" for key, (name, _, _) in models.items()},
             "sparse_structure_sampler": SAMPLER,
             "slat_sampler": SAMPLER,
@@ -117,6 +159,19 @@ def write_tiny_model(
     }
     (folder / "pipeline.json").write_text(json.dumps(content))
     return folder
+
+
+def load_tiny(folder: Path, *, with_encoders: bool = False) -> Models:
+    """Load the folder as any other; texts go through `LetterEncoder`."""
+    options = LoadOptions(models=(str(folder),), home=str(folder.parent / "home"), device="cpu")
+    (models,) = load_models(options, with_encoders=with_encoders).models
+    facts = replace(models.facts, takes=("prompt", "image"))
+    return replace(models, facts=facts, text_encoder=LetterEncoder())
+
+
+def only(models: Models) -> LoadedModels:
+    """What a generator has that has loaded nothing else."""
+    return LoadedModels(models=(models,), device_in_words="cpu", backends={})
 
 
 def randomized(model: M) -> M:

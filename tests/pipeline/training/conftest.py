@@ -51,6 +51,7 @@ def _small_models(monkeypatch: pytest.MonkeyPatch) -> None:
         "SLAT_FLOW": {"model_channels": 16, "num_blocks": 1, "num_heads": 2,
                       "io_block_channels": [8]},
         "IMAGE_ENCODER": {"model_channels": 16, "num_blocks": 1, "num_heads": 2},
+        "GAUSSIAN_DECODER": {"model_channels": 24, "num_blocks": 1, "num_heads": 2},
     }  # fmt: skip
     for name, changes in narrow.items():
         monkeypatch.setattr(configs, name, {**getattr(configs, name), **changes})

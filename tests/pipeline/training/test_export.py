@@ -8,7 +8,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pipeline.model.weights import load_models
+from pipeline.load import load_models
+from pipeline.model.condition.small_vit import ImageEncoder
+from pipeline.model.load_options import LoadOptions
 from pipeline.training import __main__ as training
 from pipeline.training import dataset, structure
 from pipeline.training.conditions import Conditions
@@ -35,7 +37,7 @@ def folder(
     two = LoopOptions(steps=2, learning_rate=1e-3, log_every=1, save_every=1)
     for name in (
         "STRUCTURE_VAE", "PICTURES", "STRUCTURE_FLOW", "SLAT_COLOR", "SLAT_VAE", "SLAT_FLOW",
-        "SLAT_DECODER",
+        "SLAT_DECODER", "SLAT_GAUSSIANS",
     ):  # fmt: skip
         monkeypatch.setattr(training, name, two)
     return tmp_path
@@ -52,17 +54,18 @@ def test_the_halves_one_after_another_make_a_model_that_loads(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The text encoder takes seconds to load and is tested elsewhere.
-    monkeypatch.setattr("pipeline.model.weights.MiniLmEncoder", lambda *_: LetterEncoder())
+    monkeypatch.setattr("pipeline.load.MiniLmEncoder", lambda *_: LetterEncoder())
     for part in ("data", "structure", "slat", "weights"):
         assert not (folder / "out").exists()
         run(monkeypatch, folder, part)
 
-    models = load_models(folder / "out", "cpu")
+    options = LoadOptions(models=(str(folder / "out"),), home=str(folder / "home"), device="cpu")
+    (models,) = load_models(options).models
     assert models.name == "lodsmith-starter"
-    assert models.license == "MIT"
+    assert models.facts.license == "MIT"
     assert models.structure_shape == (8, 8, 8, 8)
     assert models.mesh_decoder.resolution == 32
-    assert models.image_encoder is not None
+    assert isinstance(models.image_encoder, ImageEncoder)
     for file in (folder / "out" / "ckpts").glob("*.safetensors"):
         assert {tensor.dtype for tensor in load_file(file).values()} == {torch.float16}
 

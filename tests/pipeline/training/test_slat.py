@@ -11,11 +11,13 @@ import torch
 
 from pipeline.model.flexicubes import extract
 from pipeline.model.generate import enclosed_voxels
+from pipeline.model.slat import SLatFlowModel
 from pipeline.model.sparse import SparseTensor, subdivide
-from pipeline.training import slat
+from pipeline.training import published, slat
 from pipeline.training.conditions import Conditions
 from pipeline.training.dataset import CELLS, SIDE, PropSample
 from pipeline.training.loop import LoopOptions
+from pipeline.training.objective import slat_velocity_loss
 from pipeline.training.props import KINDS, make_prop
 
 OPTIONS = LoopOptions(steps=20, learning_rate=1e-2, warm_up_steps=2, log_every=5, save_every=5)
@@ -82,7 +84,7 @@ def test_a_crop_is_the_neighbourhood_of_one_voxel(
 
 @small_models
 def test_the_vae_learns_one_sample(samples: list[PropSample], tmp_path: Path) -> None:
-    vae = slat.train_vae(samples[1:], OPTIONS, tmp_path / "vae.pt", color_weight=4)
+    vae = slat.train_vae(samples[1:], OPTIONS, tmp_path / "vae.pt", losses=slat.SlatLosses(color=4))
     rows = losses(tmp_path / "vae.pt")
     assert all(math.isfinite(value) for row in rows for value in row.values())
     assert rows[0].keys() == {"sdf", "color", "anchor", "kl"}
@@ -99,9 +101,7 @@ def test_a_second_run_begins_with_the_weights_of_the_first(
     first = slat.SLatVae().requires_grad_(False)  # as `train` returns it
     before = {key: value.clone() for key, value in first.state_dict().items()}
     options = replace(OPTIONS, steps=1, learning_rate=1e-6, save_every=1)
-    second = slat.train_vae(
-        samples, options, tmp_path / "vae.pt", color_weight=1, start=first
-    ).state_dict()
+    second = slat.train_vae(samples, options, tmp_path / "vae.pt", start=first).state_dict()
     assert any(not torch.equal(value, before[key]) for key, value in second.items())
     for key, value in second.items():
         torch.testing.assert_close(value, before[key], atol=1e-5, rtol=0)
@@ -116,7 +116,7 @@ def test_an_interrupted_vae_ends_like_an_uninterrupted_one(
 
     def trained(name: str) -> slat.SLatVae:
         torch.manual_seed(1)  # the weights it starts from
-        return slat.train_vae(samples, options, tmp_path / name, color_weight=1)
+        return slat.train_vae(samples, options, tmp_path / name)
 
     whole = trained("whole.pt")
     with monkeypatch.context() as patch:
@@ -134,6 +134,73 @@ def test_an_interrupted_vae_ends_like_an_uninterrupted_one(
     parts = trained("parts.pt")
     for one, other in zip(parts.parameters(), whole.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+# The published sizes, narrow: 64 voxels per side, features of pictures instead of the field.
+PUBLISHED_ENCODER = {
+    **published.SLAT_ENCODER, "in_channels": 24, "model_channels": 16, "num_blocks": 2,
+    "num_heads": 2,
+}  # fmt: skip
+PUBLISHED_DECODER = {
+    **published.MESH_DECODER, "model_channels": 16, "num_blocks": 2, "num_heads": 2,
+    "norm_groups": 2,
+}  # fmt: skip
+
+
+def test_the_vae_of_the_published_kind_learns_from_what_pictures_show(
+    samples: list[PropSample], tmp_path: Path
+) -> None:
+    inputs = [torch.randn(len(sample.coords), 24).half() for sample in samples]
+    vae = slat.train_vae(
+        samples,
+        OPTIONS,
+        tmp_path / "vae.pt",
+        losses=published.SLAT_LOSSES,
+        encoder=PUBLISHED_ENCODER,
+        decoder=PUBLISHED_DECODER,
+        inputs=inputs,
+        batch=3,
+    )
+    rows = losses(tmp_path / "vae.pt")
+    assert rows[0].keys() == {"sdf", "color", "kl"}
+    assert sum(rows[-1].values()) < 0.9 * sum(rows[0].values())
+    latents = slat.encode(vae, samples, inputs)
+    assert [tuple(z.shape) for z in latents] == [(len(s.coords), 8) for s in samples]
+    # The encoder sees nothing else: other features, other latents.
+    assert not torch.equal(slat.encode(vae, samples, [x + 1 for x in inputs])[0], latents[0])
+    decoder = slat.train_decoder(
+        vae, samples, replace(OPTIONS, steps=2), tmp_path / "decoder.pt", inputs=inputs
+    )
+    assert decoder.resolution == 64
+
+
+def test_the_flow_of_the_published_kind_learns_one_sample(
+    samples: list[PropSample], conditions: Conditions, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    flow = {
+        **published.SLAT_FLOW, "model_channels": 16, "cond_channels": 384, "num_blocks": 1,
+        "num_heads": 2, "io_block_channels": [8],
+    }  # fmt: skip
+    model = slat.train_flow(
+        [samples[1].coords],
+        [torch.randn(len(samples[1].coords), 8)],
+        replace(conditions, of_sample=conditions.of_sample[1:], views=conditions.views[1:]),
+        torch.randn(1, 2, 64, 384).half(),
+        replace(published.LOOP, **vars_of(OPTIONS)),
+        tmp_path / "flow.pt",
+        flow=flow,
+        batch=6,
+    )
+    assert model.resolution == 64
+    rows = losses(tmp_path / "flow.pt")
+    assert rows[-1]["velocity"] < 0.95 * rows[0]["velocity"]
+
+
+def vars_of(options: LoopOptions) -> dict[str, float]:
+    """How long and how fast, which is all that a test changes of the published loop."""
+    names = ("steps", "learning_rate", "warm_up_steps", "log_every", "save_every")
+    return {name: getattr(options, name) for name in names}
 
 
 @small_models
@@ -170,6 +237,44 @@ def test_the_flow_learns_one_sample(
     rows = losses(tmp_path / "flow.pt")
     assert all(math.isfinite(row["velocity"]) for row in rows)
     assert rows[-1]["velocity"] < 0.95 * rows[0]["velocity"]
+
+
+@small_models
+def test_an_interrupted_flow_ends_like_an_uninterrupted_one(
+    samples: list[PropSample],
+    conditions: Conditions,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(slat, "EARLY_FROM_STEP", 2)
+    generator = torch.Generator().manual_seed(0)
+    coords = [sample.coords for sample in samples]
+    latents = [torch.randn(len(c), 8, generator=generator) for c in coords]
+    tokens = torch.randn(2, 2, 64, 384, generator=generator).half()
+    options = replace(OPTIONS, steps=4, save_every=2)
+
+    def trained(name: str) -> SLatFlowModel:
+        torch.manual_seed(1)  # the weights it starts from
+        return slat.train_flow(
+            coords, latents, conditions, tokens, options, tmp_path / name, batch=2
+        )
+
+    whole = trained("whole.pt")
+    with monkeypatch.context() as patch:
+        calls = []
+
+        def stop(*arguments: object, **more: float) -> torch.Tensor:
+            calls.append(0)
+            if len(calls) == 4:
+                raise KeyboardInterrupt
+            return slat_velocity_loss(*arguments, **more)
+
+        patch.setattr(slat, "slat_velocity_loss", stop)
+        with pytest.raises(KeyboardInterrupt):
+            trained("parts.pt")
+    parts = trained("parts.pt")
+    for one, other in zip(parts.parameters(), whole.parameters(), strict=True):
+        assert torch.equal(one, other)
 
 
 def test_statistics_run_over_all_voxels() -> None:

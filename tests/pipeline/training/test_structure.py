@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from pipeline.training import structure
+from pipeline.model.sparse_structure import SparseStructureFlowModel
+from pipeline.training import published, structure
 from pipeline.training.conditions import Conditions
 from pipeline.training.dataset import PropSample
 from pipeline.training.loop import LoopOptions
+from pipeline.training.objective import structure_velocity_loss
 
 pytestmark = pytest.mark.usefixtures("_small_models")
 
@@ -94,3 +96,76 @@ def test_the_flow_learns_one_sample(
     # Knowing nothing costs 1 + 1.5^2, the mean square of noise minus data; knowing the data, 1.
     assert 1.5 < rows[0]["velocity"] < 3.3
     assert rows[-1]["velocity"] < 1.2
+
+
+PUBLISHED_ENCODER = {**published.STRUCTURE_ENCODER, "channels": [2, 4, 8]}
+PUBLISHED_DECODER = {**published.STRUCTURE_DECODER, "channels": [8, 4, 2]}
+
+
+def test_the_vae_of_the_published_kind_learns_by_overlap_alone(
+    samples: list[PropSample], tmp_path: Path
+) -> None:
+    grids = small_grids(samples[:1])
+    vae = structure.train_vae(
+        grids,
+        replace(OPTIONS, steps=10),
+        tmp_path / "vae.pt",
+        encoder=PUBLISHED_ENCODER,
+        decoder=PUBLISHED_DECODER,
+        losses=published.STRUCTURE_LOSSES,
+        batch=published.BATCH,
+    )
+    rows = losses(tmp_path / "vae.pt")
+    assert rows[0].keys() == {"dice", "kl"}
+    assert rows[-1]["dice"] < 0.97 * rows[0]["dice"]
+    assert len(vae.encoder.middle_block) == 2
+    assert structure.encode(vae, grids).shape == (1, 8, 4, 4, 4)
+
+
+def test_the_flow_of_the_published_kind_learns_one_sample(
+    conditions: Conditions, tmp_path: Path
+) -> None:
+    flow = {
+        **published.STRUCTURE_FLOW, "resolution": 4, "model_channels": 16, "cond_channels": 384,
+        "num_blocks": 1, "num_heads": 2,
+    }  # fmt: skip
+    structure.train_flow(
+        torch.full((1, 8, 4, 4, 4), 1.5),
+        replace(conditions, of_sample=conditions.of_sample[:1], views=conditions.views[:1]),
+        torch.randn(1, 2, 64, 384).half(),
+        replace(OPTIONS, schedule="constant", beta2=0.999, weight_decay=0.0, clip_percentile=95),
+        tmp_path / "flow.pt",
+        flow=flow,
+        batch=4,
+    )
+    rows = losses(tmp_path / "flow.pt")
+    assert rows[-1]["velocity"] < 0.9 * rows[0]["velocity"]
+
+
+def test_an_interrupted_flow_ends_like_an_uninterrupted_one(
+    conditions: Conditions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    latents = torch.randn(2, 8, 8, 8, 8, generator=torch.Generator().manual_seed(0))
+    tokens = torch.randn(2, 2, 64, 384, generator=torch.Generator().manual_seed(1)).half()
+    options = replace(OPTIONS, steps=4, save_every=2, clip_percentile=50)
+
+    def trained(name: str) -> SparseStructureFlowModel:
+        torch.manual_seed(1)  # the weights it starts from
+        return structure.train_flow(latents, conditions, tokens, options, tmp_path / name, batch=3)
+
+    whole = trained("whole.pt")
+    with monkeypatch.context() as patch:
+        calls = []
+
+        def stop(*arguments: object) -> Tensor:
+            calls.append(0)
+            if len(calls) == 4:
+                raise KeyboardInterrupt
+            return structure_velocity_loss(*arguments)
+
+        patch.setattr(structure, "structure_velocity_loss", stop)
+        with pytest.raises(KeyboardInterrupt):
+            trained("parts.pt")
+    parts = trained("parts.pt")
+    for one, other in zip(parts.parameters(), whole.parameters(), strict=True):
+        assert torch.equal(one, other)

@@ -1,0 +1,187 @@
+"""SLAT -> what was asked for: a dense colored surface, 3D Gaussians, a radiance field."""
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image as Pil
+
+from pipeline.errors import InvalidInput
+from pipeline.model.formats import DecodeOptions
+from pipeline.srgb import linear_from_srgb
+from pipeline.stored_surface import surface_to_bytes
+from pipeline.types import Artifact, FloatArray, Material, Progress, Role, Stage, Surface
+
+if TYPE_CHECKING:
+    from pipeline.encode.unit_cube import UnitCube
+    from pipeline.model.cameras import Camera
+    from pipeline.model.flexicubes import ColoredMesh
+    from pipeline.model.models import Models
+    from pipeline.model.sparse import SparseTensor
+
+GENERATED_ROUGHNESS = 0.8
+PREVIEW_PX = 256
+# From the front right, slightly above, as all previews; the front is -Y while Z is up.
+_PREVIEW_YAW_DEG, _PREVIEW_PITCH_DEG = 180.0 - 32.0, 18.0
+_PREVIEW_BACKGROUND = (0.91, 0.914, 0.922)
+
+
+def decode(
+    models: "Models",
+    slat: "SparseTensor",
+    options: DecodeOptions,
+    name: str,
+    cube: "UnitCube | None",
+    progress: Progress,
+) -> tuple[bytes | None, tuple[Artifact, ...]]:
+    """Decode one sample.
+
+    Args:
+        models: The model that the sample is of.
+        slat: One sample in the decoders' scale.
+        options: Which formats.
+        name: Of the asset, for file names.
+        cube: Where a mesh belongs in space; None leaves it in the unit cube.
+        progress: Hears the stage and gets previews.
+
+    Returns:
+        The stored surface if a mesh is asked for, and the files of the other formats.
+
+    Raises:
+        InvalidInput: If the model has no decoder for a format.
+        EmptyResult: If the mesh has no triangle.
+    """
+    for wanted in options.formats:
+        if wanted not in models.facts.formats:
+            raise InvalidInput(
+                f"the model {models.name} cannot make {wanted}, "
+                f"only {', '.join(models.facts.formats)}"
+            )
+    surface: bytes | None = None
+    artifacts: list[Artifact] = []
+    for wanted in options.formats:
+        match wanted:
+            case "mesh":
+                surface = _surface(models, slat, cube, progress)
+            case "gaussian":
+                artifacts += _gaussian_files(models, slat, name, progress)
+            case "radiance_field":
+                artifacts += _radiance_field_files(models, slat, name, progress)
+    return surface, tuple(artifacts)
+
+
+def _surface(
+    models: "Models", slat: "SparseTensor", cube: "UnitCube | None", progress: Progress
+) -> bytes:
+    from pipeline.model.generate import decode_mesh
+    from pipeline.preview import render_surface
+
+    surface = colored_surface(decode_mesh(models, slat, progress), cube)
+    # As soon as geometry exists, before any texture work.
+    progress.preview(Stage.DECODE, render_surface(surface, size_px=PREVIEW_PX))
+    return surface_to_bytes(surface)
+
+
+def colored_surface(mesh: "ColoredMesh", cube: "UnitCube | None" = None) -> Surface:
+    """Turn decoded triangles into a surface in glTF space, with a color per vertex.
+
+    cube: where it belongs; None leaves it in the unit cube.
+    """
+    from pipeline.mesh.vertex_normals import vertex_normals
+    from pipeline.model.generate import to_gltf_space
+
+    positions = to_gltf_space(mesh.vertices) if cube is None else cube.to_space(mesh.vertices)
+    linear = linear_from_srgb(mesh.attributes[:, :3].astype(np.float64))
+    colors = np.concatenate([linear, np.ones((len(linear), 1))], axis=1)
+    return Surface(
+        positions=positions,
+        faces=mesh.faces,
+        normals=vertex_normals(positions, mesh.faces, np.arange(len(positions), dtype=np.int32)),
+        colors=colors.astype(np.float32),
+        face_materials=np.zeros(len(mesh.faces), np.int32),
+        materials=(Material(name="generated", roughness_factor=GENERATED_ROUGHNESS),),
+    )
+
+
+def _gaussian_files(
+    models: "Models", slat: "SparseTensor", name: str, progress: Progress
+) -> list[Artifact]:
+    import torch
+
+    from pipeline.model.gaussian_renderer import render
+    from pipeline.model.ply import gaussians_to_ply
+
+    decoder = models.gaussian_decoder
+    assert decoder is not None  # `decode` has looked at the formats
+    progress(Stage.DECODE, 0.0)
+    with torch.no_grad(), models.residency.on_device(decoder):
+        gaussians = decoder.gaussians(slat, decoder(slat))[0]
+        progress(Stage.DECODE, 0.5)
+        picture = render(
+            gaussians,
+            _preview_camera(),
+            size_px=PREVIEW_PX,
+            background=_PREVIEW_BACKGROUND,
+            filter_2d=decoder.representation.filter_2d,
+        )
+    png = _png(picture.color.cpu().numpy())
+    progress.preview(Stage.DECODE, png)
+    progress(Stage.DECODE, 1.0)
+    return [
+        Artifact(
+            role="gaussian",
+            file_name=f"{name}.ply",
+            media_type="application/octet-stream",  # IANA knows no type for PLY
+            content=gaussians_to_ply(gaussians),
+        ),
+        _preview_file("gaussian_preview", f"{name}.gaussian.png", png),
+    ]
+
+
+def _radiance_field_files(
+    models: "Models", slat: "SparseTensor", name: str, progress: Progress
+) -> list[Artifact]:
+    import torch
+
+    from pipeline.model.radiance_field import radiance_field_to_bytes
+    from pipeline.model.radiance_renderer import RenderOptions, render
+
+    decoder = models.radiance_field_decoder
+    assert decoder is not None  # `decode` has looked at the formats
+    progress(Stage.DECODE, 0.0)
+    with torch.no_grad(), models.residency.on_device(decoder):
+        field = decoder.radiance_fields(slat, decoder(slat))[0]
+        picture = render(
+            field,
+            _preview_camera(),
+            RenderOptions(size_px=PREVIEW_PX, background=_PREVIEW_BACKGROUND),
+            lambda fraction: progress(Stage.DECODE, fraction),
+        )
+    png = _png(picture.rgb.cpu().numpy())
+    progress.preview(Stage.DECODE, png)
+    return [
+        Artifact(
+            role="radiance_field",
+            file_name=f"{name}.radiance_field.safetensors",
+            media_type="application/octet-stream",
+            content=radiance_field_to_bytes(field),
+        ),
+        _preview_file("radiance_field_preview", f"{name}.radiance_field.png", png),
+    ]
+
+
+def _preview_camera() -> "Camera":
+    from pipeline.model.cameras import Camera
+
+    return Camera(yaw_deg=_PREVIEW_YAW_DEG, pitch_deg=_PREVIEW_PITCH_DEG)
+
+
+def _preview_file(role: Role, file_name: str, png: bytes) -> Artifact:
+    return Artifact(role=role, file_name=file_name, media_type="image/png", content=png)
+
+
+def _png(rgb: FloatArray) -> bytes:
+    """`[H, W, 3]` in 0..1, sRGB -> PNG."""
+    file = io.BytesIO()
+    Pil.fromarray((np.clip(rgb, 0, 1) * 255 + 0.5).astype(np.uint8)).save(file, "PNG")
+    return file.getvalue()
