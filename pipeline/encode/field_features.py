@@ -102,16 +102,17 @@ def field_shape(
         near = probe.sample(_with_neighbors(voxels, resolution), resolution, tick)
         return _shape(near, near.distance - shell)
 
-    is_thin = _is_thin(near)
-    at_surface = near.distance < 1 / near.side
-    share = float(is_thin[at_surface].mean()) if at_surface.any() else 0.0
+    if _thin_share(near) <= THIN_SHARE:
+        return _shape(near, near.signed)
+    # Perhaps only the inside was not looked at, because it begins in the voxels behind.
+    near = probe.sample(_with_neighbors(voxels, resolution), resolution, tick)
+    share = _thin_share(near)
     if share <= THIN_SHARE:
         return _shape(near, near.signed)
     warn(
         f"{100 * share:.0f} % of the surface has no inside, or one too thin for the model's grid, "
         f"and was made {thickness} thick"
     )
-    near = probe.sample(_with_neighbors(voxels, resolution), resolution, tick)
     thickened = np.minimum(near.signed, near.distance - shell)
     return _shape(near, np.where(_is_thin(near), thickened, near.signed))
 
@@ -314,12 +315,18 @@ def _is_open(near: _Corners) -> bool:
     return int((is_change & is_far).sum()) > OPEN_SHARE * int(is_change.sum())
 
 
+def _thin_share(near: _Corners) -> float:
+    """The share of the surface that is thin, as the corners next to it see it."""
+    at_surface = near.distance < 1 / near.side
+    return float(_is_thin(near)[at_surface].mean()) if at_surface.any() else 0.0
+
+
 def _is_thin(near: _Corners) -> NDArray[np.bool_]:
     """`[N]`: whether the surface next to each corner has no inside that corners could hold."""
     is_deep = near.is_inside & (near.distance > LEAST_DEPTH_CELLS / near.side)
     # Of each cell: a corner of its own or of the cells around it, so from 1 before to 2 after.
     around = ndimage.binary_dilation(
-        _dense(near.grid, near.side, is_deep), structure=np.ones((4, 4, 4), np.bool_), origin=0
+        _dense(near.grid, near.side, is_deep), structure=np.ones((4, 4, 4), np.bool_)
     )
     cell = np.floor((near.nearest + 0.5) * near.side).astype(np.int64)
     thin: NDArray[np.bool_] = ~around[tuple(np.clip(cell, 0, near.side).T)]

@@ -212,17 +212,16 @@ class _ConvOfChildren(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor, weight: Tensor, bias: Tensor, rows: Tensor) -> Tensor:
-        """`x [L, in]` and `rows [L, 27]` of the parents, `weight [8, out, 8, in]` -> `[8 L, out]`.
+        """`x [L, in]` and `rows [L, 27]` of the parents, `weight [8, 8 in, out]` -> `[8 L, out]`.
 
         weight: of each child, for each parent in `_REACHED`.
         """
         ctx.save_for_backward(x, weight, rows)
         padded, reached = _padded(x), torch.tensor(_REACHED, device=x.device).flatten()
-        out = x.new_empty(len(x), 8, weight.shape[1])
-        taps = weight.flatten(2).transpose(1, 2)  # [8, 8 in, out]
+        out = x.new_empty(len(x), 8, weight.shape[2])
         for start, stop in _blocks(len(x), 64, x):
             gathered = _gathered_by_child(padded, rows[start:stop], reached)
-            out[start:stop] = torch.baddbmm(bias, gathered, taps).transpose(0, 1)
+            out[start:stop] = torch.baddbmm(bias, gathered, weight).transpose(0, 1)
         return out.flatten(0, 1)
 
     @staticmethod
@@ -233,24 +232,24 @@ class _ConvOfChildren(torch.autograd.Function):
         # Child c reached the voxel through tap n: it is the child of the voxel's opposite of n.
         child = torch.arange(8, dtype=torch.int32, device=x.device).repeat_interleave(8)
         back_rows = (rows.index_select(1, 26 - reached) * 8 + child).clamp_max_(len(grad))
-        back = weight.transpose(1, 2).flatten(0, 2)  # [64 out, in]
+        back = weight.view(64, x.shape[1], -1).transpose(1, 2).flatten(0, 1)  # [64 out, in]
         grad_x = _gather_addmm(None, grad, back, back_rows)
         grad_weight = _sums_like(weight)
-        padded, grad_of_child = _padded(x), grad.reshape(-1, 8, grad.shape[1]).permute(1, 2, 0)
+        padded, grad_of_child = _padded(x), grad.reshape(-1, 8, grad.shape[1]).transpose(0, 1)
         for start, stop in _blocks(len(x), 64, x):
             gathered = _gathered_by_child(padded, rows[start:stop], reached)
-            grad_weight += (grad_of_child[..., start:stop] @ gathered).view_as(weight)
+            grad_weight += gathered.transpose(1, 2) @ grad_of_child[:, start:stop]
         return grad_x, grad_weight.to(weight.dtype), grad.sum(0), None
 
 
 def _summed_taps(weight: Tensor) -> Tensor:
-    """`[out, 27, in]` -> `[8, out, 8, in]`, what `_ConvOfChildren` takes."""
+    """`[out, 27, in]` -> `[8, 8 in, out]`, what `_ConvOfChildren` takes."""
     reaches = weight.new_zeros(8, 8, 27)
     for child, parents in enumerate(_REACHED):
         for tap, parent in enumerate(_PARENT_TAP[child]):
             reaches[child, parents.index(parent), tap] = 1
-    summed = reaches.flatten(0, 1) @ weight.transpose(0, 1).flatten(1)  # [64, out in]
-    return summed.view(8, 8, len(weight), -1).transpose(1, 2)
+    summed = reaches.flatten(0, 1) @ weight.permute(1, 2, 0).flatten(1)  # [64, in out]
+    return summed.view(8, -1, len(weight))
 
 
 def _blocks(count: int, taps: int, x: Tensor) -> list[tuple[int, int]]:

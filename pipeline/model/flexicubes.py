@@ -138,15 +138,10 @@ def dual_surface(
     """
     cases = _cases()
     grid = _gather_vertices(coords, head, resolution)
-    cubes = _cubes_touching(grid.ids, resolution)
-    corner_ids = _vertex_ids(cubes[:, None] + CORNERS, resolution)  # [N, 8]
-    slot, known = _lookup(grid.ids, corner_ids)
-    outside_value = _default_sdf(cubes, resolution, enclosed)
+    cubes, outside_value = _mixed_cubes(grid, resolution, enclosed)
+    slot, known = grid.rows(cubes[:, None] + CORNERS)  # [N, 8]
     sdf = np.where(known, grid.sdf[slot], outside_value[:, None])
     inside = sdf < 0
-    mixed = inside.any(1) & ~inside.all(1)
-    cubes, corner_ids, slot, known = cubes[mixed], corner_ids[mixed], slot[mixed], known[mixed]
-    sdf, inside = sdf[mixed], inside[mixed]
     if len(cubes) == 0:
         return DualSurface(
             vertices=np.zeros((0, 3), np.float32),
@@ -160,6 +155,7 @@ def dual_surface(
     position = (cubes[:, None] + CORNERS) / resolution - 0.5
     position = position + (1 - 1e-8) / (2 * resolution) * np.tanh(deform)
     color = 1 / (1 + np.exp(-color))
+    corner_ids = _vertex_ids(cubes[:, None] + CORNERS, resolution)
     cube_ids = _cube_ids(cubes, resolution)
     beta, alpha, gamma = _weights(coords, head, cube_ids, resolution)
 
@@ -196,25 +192,84 @@ def dual_surface(
 
 @dataclass(frozen=True, kw_only=True)
 class _GridVertices:
-    """Grid vertices touched by an active cube, sorted by id; values are means over the cubes."""
+    """Grid vertices touched by an active cube; values are means over the cubes.
 
-    ids: Int64Array
+    slot: `[R + 1, R + 1, R + 1]` int32: the row of each grid vertex, -1 where there is none. At 256
+        cells these are 68 MB, less than sorting ten million corners takes.
+    sdf `[V]`, deform `[V, 3]`, color `[V, 6]`: by row, in the order of the grid.
+    """
+
+    slot: IntArray
     sdf: NDArray[np.float64]
     deform: NDArray[np.float64]
     color: NDArray[np.float64]
 
+    def rows(self, xyz: Int64Array) -> tuple[IntArray, NDArray[np.bool_]]:
+        """The rows of vertices `[..., 3]` and whether they have one; 0 where they have not."""
+        slot = self.slot[xyz[..., 0], xyz[..., 1], xyz[..., 2]]
+        known = slot >= 0
+        return np.where(known, slot, 0), known
+
 
 def _gather_vertices(coords: IntArray, head: FloatArray, resolution: int) -> _GridVertices:
-    ids = _vertex_ids(coords[:, None].astype(np.int64) + CORNERS, resolution).reshape(-1)
-    unique, inverse = np.unique(ids, return_inverse=True)
-    count = np.bincount(inverse)
-    sdf = head[:, :8] - 1 / resolution  # the bias that makes a zero network mean "inside"
-    deform = head[:, 8:32].reshape(-1, 8, 3)
-    color = head[:, 53:].reshape(-1, 8, 6)
-    values = np.concatenate([sdf[..., None], deform, color], axis=-1).reshape(-1, 10)
-    sums = [np.bincount(inverse, weights=column) for column in values.T]
-    mean: NDArray[np.float64] = np.stack(sums, axis=1) / count[:, None]
-    return _GridVertices(ids=unique, sdf=mean[:, 0], deform=mean[:, 1:4], color=mean[:, 4:])
+    touched = np.zeros((resolution + 1,) * 3, bool)
+    for corner in CORNERS:
+        touched[tuple((coords + corner).T)] = True
+    count = int(touched.sum())
+    slot = np.full(touched.shape, -1, np.int32)
+    slot[touched] = np.arange(count, dtype=np.int32)
+    # `[8 T]`, cube by cube: the order of the sums below.
+    rows = slot[tuple((coords[:, None] + CORNERS).reshape(-1, 3).T)]
+    share = np.bincount(rows, minlength=count)
+
+    def mean(channels: FloatArray) -> NDArray[np.float64]:
+        """Of `[T, 8]` values at the corners: `[V]`."""
+        return np.bincount(rows, weights=channels.reshape(-1), minlength=count) / share
+
+    # A channel at a time: all ten in float64 would be most of the memory at full size.
+    deform, color = np.empty((count, 3)), np.empty((count, 6))
+    for i in range(3):
+        deform[:, i] = mean(head[:, 8 + i : 32 : 3])
+    for i in range(6):
+        color[:, i] = mean(head[:, 53 + i :: 6])
+    sdf = mean(head[:, :8] - 1 / resolution)  # the bias that makes a zero network mean "inside"
+    return _GridVertices(slot=slot, sdf=sdf, deform=deform, color=color)
+
+
+def _mixed_cubes(
+    grid: _GridVertices, resolution: int, enclosed: NDArray[np.bool_] | None
+) -> tuple[Int64Array, NDArray[np.float64]]:
+    """The cubes that the surface crosses, in the order of the grid.
+
+    Active or not: surface can reach into inactive cubes beside a vertex whose sign is not that of
+    the untouched ones.
+
+    Returns:
+        `[N, 3]` cubes, and the `[N]` value of their untouched vertices: -1 inside an enclosed
+        voxel, else +1. The voxels around an untouched vertex are all inactive and share faces, so
+        they are enclosed together or not at all: the cube's own voxel speaks for the vertex.
+    """
+    known = grid.slot >= 0
+    inside = np.zeros_like(known)
+    inside[known] = grid.sdf < 0
+    touched, any_in = _any_corner(known), _any_corner(inside)
+    any_out, any_unknown = _any_corner(known & ~inside), _any_corner(~known)
+    is_solid = np.zeros_like(touched)
+    if enclosed is not None:
+        factor = resolution // enclosed.shape[0]
+        is_solid = enclosed.repeat(factor, 0).repeat(factor, 1).repeat(factor, 2)
+    any_in |= any_unknown & is_solid
+    any_out |= any_unknown & ~is_solid
+    mixed = touched & any_in & any_out
+    return np.argwhere(mixed), np.where(is_solid[mixed], -1.0, 1.0)
+
+
+def _any_corner(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """`[R + 1, ...]` vertices -> `[R, ...]` cubes that have one of them as a corner."""
+    found = flags[:-1] | flags[1:]
+    found = found[:, :-1] | found[:, 1:]
+    either: NDArray[np.bool_] = found[..., :-1] | found[..., 1:]
+    return either
 
 
 def _vertex_ids(xyz: Int64Array, resolution: int) -> Int64Array:
@@ -226,39 +281,12 @@ def _cube_ids(xyz: Int64Array, resolution: int) -> Int64Array:
     return (xyz[..., 0] * resolution + xyz[..., 1]) * resolution + xyz[..., 2]
 
 
-def _cubes_touching(vertex_ids: Int64Array, resolution: int) -> Int64Array:
-    """`[N, 3]` cubes inside the grid with at least one of the vertices, sorted by cube id.
-
-    Surface can reach into inactive cubes beside a negative vertex, so these are included.
-    """
-    side = resolution + 1
-    xyz = np.stack(np.unravel_index(vertex_ids, (side, side, side)), axis=1)
-    touching = (xyz[:, None] - CORNERS).reshape(-1, 3)
-    touching = touching[((touching >= 0) & (touching < resolution)).all(1)]
-    ids = np.unique(_cube_ids(touching, resolution))
-    return np.stack(np.unravel_index(ids, (resolution,) * 3), axis=1).astype(np.int64)
-
-
 def _lookup(sorted_ids: Int64Array, ids: Int64Array) -> tuple[Int64Array, NDArray[np.bool_]]:
     """Positions of `ids` in `sorted_ids` and whether they are there; 0 where they are not."""
     slot = np.searchsorted(sorted_ids, ids)
     slot[slot == len(sorted_ids)] = 0
     known = sorted_ids[slot] == ids
     return np.where(known, slot, 0), known
-
-
-def _default_sdf(
-    cubes: Int64Array, resolution: int, enclosed: NDArray[np.bool_] | None
-) -> NDArray[np.float64]:
-    """`[N]` value of a cube's untouched vertices: -1 inside an enclosed voxel, else +1.
-
-    The voxels around an untouched vertex are all inactive and share faces, so they are enclosed
-    together or not at all: the cube's own voxel speaks for the vertex.
-    """
-    if enclosed is None:
-        return np.ones(len(cubes))
-    voxel = cubes // (resolution // enclosed.shape[0])
-    return np.where(enclosed[voxel[:, 0], voxel[:, 1], voxel[:, 2]], -1.0, 1.0)
 
 
 def _weights(

@@ -97,11 +97,14 @@ def mesh_decoder_memory(
     """For `voxels` active voxels of one sample; the head itself goes to the host."""
     width, item = decoder.model_channels, decoder.dtype.itemsize
     torso = voxels * _WINDOW_BLOCK_ROWS * width * item
-    # The second convolution after each subdivision: its input, that with a row of zeros, its output.
+    # The second convolution after each subdivision: input, input with a row of zeros, output. The
+    # first one sums taps.
+    taps = (64 + 27) * width * (width // 4) * item
     first = 8 * voxels * (3 * (width // 4) * item + _NEIGHBOR_TABLE_BYTES)
     second = 64 * voxels * (3 * (width // 8) * item + _NEIGHBOR_TABLE_BYTES + _COORDS_BYTES)
     between = 8 * voxels * ((width // 4) * item + _NEIGHBOR_TABLE_BYTES)
-    upsampling = max(first + voxels * width * item, second + between) + 3 * gather_bytes(device)
+    upsampling = max(first + voxels * width * item, second + between)
+    upsampling = max(upsampling, taps) + 3 * gather_bytes(device)
     return MemoryEstimate(weights_bytes=size_bytes(decoder), working_bytes=max(torso, upsampling))
 
 

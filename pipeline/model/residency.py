@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from pipeline.model.load_options import Offload
 
-# Beside the networks. image-large with 20,000 voxels, both guidance passes in one batch, needs
-# 0.6 GB (see `memory.py`); CUDA's own libraries and fragments take the rest.
+# Beside the networks: image-large with 20,000 voxels takes up to 1.4 GB (`memory.py`), most of it
+# in the mesh decoder.
 WORKING_BYTES = 3 << 29
 
 _Place = tuple[nn.Module, str, Tensor]  # where a parameter or buffer belongs, and its value

@@ -25,7 +25,7 @@ COLOR_FIRST = slat.SlatLosses(color=4)
 SLAT_VAE = LoopOptions(steps=800, learning_rate=1e-3)
 SLAT_FLOW = LoopOptions(steps=3300, learning_rate=8e-4)
 SLAT_DECODER = LoopOptions(steps=400, learning_rate=6e-4)
-SLAT_GAUSSIANS = LoopOptions(steps=4600, learning_rate=1.5e-3)
+SLAT_GAUSSIANS = LoopOptions(steps=3600, learning_rate=1.5e-3)
 STARTER = Path(__file__).parent.parent / "starter"
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pipeline.errors import InvalidInput
 from pipeline.training.datasets.asset import (
     TAKE_ALL,
     Asset,
@@ -26,10 +27,12 @@ def read_objaverse(folder: Path, wanted: AssetFilter = TAKE_ALL) -> Collected:
     from public code that reads them, not from a copy of the data.
 
     Raises:
-        InvalidInput: If `object-paths.json.gz` cannot be read.
+        InvalidInput: If `object-paths.json.gz` or a part of the metadata cannot be read.
     """
     found = Collected(wanted=wanted)
     paths = read_json(folder / "object-paths.json.gz")
+    if not isinstance(paths, dict):
+        raise InvalidInput(f"{folder / 'object-paths.json.gz'} must hold an object: uids and paths")
     records: dict[str, dict[str, Json]] = {}  # one part of metadata at a time
     part = ""
     for uid, relative in sorted(paths.items(), key=lambda item: (str(item[1]), item[0])):

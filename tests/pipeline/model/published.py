@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from pipeline.model.gaussians import SLatGaussianDecoder
 from pipeline.model.mesh_decoder import SLatMeshDecoder
+from pipeline.model.radiance_field import SLatRadianceFieldDecoder
 from pipeline.model.slat import SLatEncoder, SLatFlowModel
 from pipeline.model.sparse_structure import (
     SparseStructureDecoder,
@@ -201,6 +203,29 @@ def _mesh_decoder() -> Checkpoint:
     return _checkpoint("slat_dec_mesh_swin8_B_64l8m256c", SLatMeshDecoder, args, counts, keys)
 
 
+def _gaussian_decoder() -> Checkpoint:
+    keys = _swin(8, (448, 768)) | {"offset_perturbation": ((32, 3), "f32")}
+    representation = {
+        "lr": {"_xyz": 1.0, "_features_dc": 1.0, "_opacity": 1.0, "_scaling": 1.0,
+               "_rotation": 0.1},
+        "perturb_offset": True, "voxel_size": 1.5, "num_gaussians": 32,
+        "2d_filter_kernel_size": 0.1, "3d_filter_kernel_size": 9e-4, "scaling_bias": 4e-3,
+        "opacity_bias": 0.1, "scaling_activation": "softplus",
+    }  # fmt: skip
+    args = {**_SWIN_ARGS, "representation_config": representation}
+    counts = (85_369_024, 96, 101, 171_441_280)
+    return _checkpoint("slat_dec_gs_swin8_B_64l8gs32", SLatGaussianDecoder, args, counts, keys)
+
+
+def _radiance_field_decoder() -> Checkpoint:
+    args = {**_SWIN_ARGS, "representation_config": {"rank": 16, "dim": 8}}
+    counts = (85_369_024, 0, 100, 171_440_896)
+    return _checkpoint(
+        "slat_dec_rf_swin8_B_64l8r16", SLatRadianceFieldDecoder, args, counts,
+        _swin(8, (448, 768)),
+    )  # fmt: skip
+
+
 def _checkpoint(
     name: str, kind: type[nn.Module], args: Args, counts: tuple[int, int, int, int], keys: Keys
 ) -> Checkpoint:
@@ -216,6 +241,8 @@ CHECKPOINTS = (
     _structure_decoder(),
     _slat_encoder(),
     _mesh_decoder(),
+    _gaussian_decoder(),
+    _radiance_field_decoder(),
     _structure_flow("ss_flow_img_dit_L_16l8", 1024, 1024, 24, cross_norm=False,
                     counts=(555_543_560, 4_194_304, 489, 1_130_721_312)),
     _structure_flow("ss_flow_txt_dit_B_16l8", 768, 768, 12, cross_norm=False,

@@ -26,6 +26,11 @@ def test_published_arguments_build_the_published_keys(checkpoint: Checkpoint) ->
     assert sum(b.numel() for b in model.buffers()) == checkpoint.buffers
 
 
+def test_there_are_fourteen_with_4383_keys() -> None:
+    assert len(CHECKPOINTS) == 14
+    assert sum(len(checkpoint.keys) for checkpoint in CHECKPOINTS) == 4383
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return write_tiny_model(tmp_path / "model")

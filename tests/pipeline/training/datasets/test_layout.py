@@ -129,6 +129,12 @@ def test_objaverse(tmp_path: Path, touch: Touch) -> None:
     }
 
 
+def test_a_list_of_paths_is_no_objaverse(tmp_path: Path) -> None:
+    zipped(tmp_path / "object-paths.json.gz", ["glbs/000-000/a.glb"])
+    with pytest.raises(InvalidInput, match="must hold an object"):
+        read_dataset(tmp_path)
+
+
 # --- ABO -----------------------------------------------------------------------------------
 
 
