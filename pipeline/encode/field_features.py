@@ -42,7 +42,7 @@ CORNER_OFFSETS = np.stack(np.meshgrid(*[np.arange(CELLS + 1)] * 3, indexing="ij"
 # corner inside: none is farther from it than half a cell's diagonal, 0.87.
 SHELL_CELLS = 1.0
 # A part is too thin where no corner nearby is as deep inside as this, in cells.
-LEAST_DEPTH_CELLS = 0.25
+LEAST_DEPTH_CELLS = 0.5
 # The edges of blades are always too thin. With more than this share of the surface it is sheets.
 THIN_SHARE = 0.02
 # A membrane that closes an opening changes sign away from the surface. Cracks make a few such

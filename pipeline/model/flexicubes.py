@@ -218,8 +218,10 @@ def _gather_vertices(coords: IntArray, head: FloatArray, resolution: int) -> _Gr
     count = int(touched.sum())
     slot = np.full(touched.shape, -1, np.int32)
     slot[touched] = np.arange(count, dtype=np.int32)
-    # `[8 T]`, cube by cube: the order of the sums below.
-    rows = slot[tuple((coords[:, None] + CORNERS).reshape(-1, 3).T)]
+    corner_rows = np.empty((len(coords), 8), np.int64)
+    for k, corner in enumerate(CORNERS):
+        corner_rows[:, k] = slot[tuple((coords + corner).T)]
+    rows = corner_rows.reshape(-1)  # cube by cube: the order of the sums below
     share = np.bincount(rows, minlength=count)
 
     def mean(channels: FloatArray) -> NDArray[np.float64]:

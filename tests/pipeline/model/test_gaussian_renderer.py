@@ -290,6 +290,59 @@ def test_the_picture_is_the_same_at_any_number_of_threads() -> None:
     assert same(pictures[2], pictures[0])
 
 
+def gsplat_rasterization(
+    means: Tensor, quats: Tensor, scales: Tensor, opacities: Tensor, colors: Tensor,
+    viewmats: Tensor, Ks: Tensor, width: int, height: int, near_plane: float = 0.01,
+    far_plane: float = 1e10, radius_clip: float = 0.0, eps2d: float = 0.3,
+    sh_degree: int | None = None, packed: bool = True, tile_size: int = 16,
+    backgrounds: Tensor | None = None, render_mode: str = "RGB", sparse_grad: bool = False,
+    absgrad: bool = False, rasterize_mode: str = "classic",
+) -> tuple[Tensor, Tensor, dict[str, Any]]:  # fmt: skip
+    """Takes what gsplat 1.5 takes, and draws each Gaussian as one pixel."""
+    assert (near_plane, far_plane, eps2d) == (0.8, 1.6, 0.1)
+    assert (render_mode, rasterize_mode) == ("RGB+ED", "antialiased")
+    assert quats.shape == (len(means), 4)
+    assert opacities.shape == (len(means),)
+    pictures, alphas = torch.zeros(1, height, width, 4), torch.zeros(1, height, width, 1)
+    for mean, opacity, color in zip(means, opacities, colors, strict=True):
+        point = viewmats[0] @ torch.cat([mean, torch.ones(1)])
+        x, y, w = Ks[0] @ point[:3]
+        row, column = int(y / w), int(x / w)
+        pictures[0, row, column] = torch.cat([opacity * color, w[None]])
+        alphas[0, row, column] = opacity
+    return pictures, alphas, {}
+
+
+def test_gsplat_is_given_the_same_camera_and_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("gsplat")
+    module.rasterization = gsplat_rasterization  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "gsplat", module)
+    monkeypatch.setattr(gaussian_renderer, "_choose", lambda *_: "gsplat")
+    g = one(positions=[0.2, 0.1, 0.15], scales=[0.004] * 3, opacities=0.75)
+    g = Gaussians(**{f: getattr(g, f).float() for f in FIELDS})
+    picture = render(g, CAMERA, size_px=128, near=0.8, far=1.6, background=(0.0, 0.0, 1.0))
+    row, column = torch.nonzero(picture.alpha)[0].tolist()
+    x, y, z = CAMERA.world_to_camera(g.positions.numpy())[0]
+    focal = CAMERA.focal_px(128)
+    assert (column, row) == (int(64 + focal * x / z), int(64 + focal * y / z))
+    torch.testing.assert_close(
+        picture.color[row, column], 0.75 * g.colors[0] + 0.25 * torch.tensor([0.0, 0.0, 1.0])
+    )
+    assert picture.depth[row, column].item() == pytest.approx(z, abs=1e-6)
+    assert torch.equal(picture.color[0, 0], torch.tensor([0.0, 0.0, 1.0]))
+
+
+@pytest.mark.gpu
+def test_gsplat_draws_nearly_the_same() -> None:
+    pytest.importorskip("gsplat")
+    g = scene(500, seed=13, dtype=torch.float32)
+    ours = render(g, CAMERA, size_px=96, backend="torch")
+    on_gpu = Gaussians(**{f: getattr(g, f).cuda() for f in FIELDS})
+    theirs = render(on_gpu, CAMERA, size_px=96, backend="gsplat")
+    assert (theirs.color.cpu() - ours.color).abs().mean() < 2e-3
+    assert (theirs.alpha.cpu() - ours.alpha).abs().max() < 0.05
+
+
 def test_refuses_what_it_cannot_draw() -> None:
     with pytest.raises(InvalidInput, match="size_px must be at least 1, got 0"):
         render(scene(1), CAMERA, size_px=0)
