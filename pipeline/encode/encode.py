@@ -11,7 +11,7 @@ from torch import Tensor
 from pipeline.encode import field_features, view_features
 from pipeline.encode.unit_cube import UnitCube, fit_cube
 from pipeline.encode.voxelize import voxelize
-from pipeline.errors import InvalidInput, ModelUnavailable
+from pipeline.errors import ModelUnavailable
 from pipeline.model.sparse import SparseTensor
 from pipeline.types import IntArray, Progress, Stage, Surface
 
@@ -50,7 +50,7 @@ def coarse_shape(models: "Models", surface: Surface, progress: Progress) -> Coar
     """Find the voxels of a surface as the model's training data has them; needs no encoder.
 
     Raises:
-        InvalidInput: If the surface has nothing to encode.
+        InvalidInput: If the surface has no faces, no extent or places that are no numbers.
     """
     coords, _, cube = _find_voxels(models, surface, progress)
     progress(Stage.PREPROCESS, 1.0)
@@ -75,7 +75,7 @@ def encode_surface(
         views: For models that look at pictures; None takes the defaults.
 
     Raises:
-        InvalidInput: If the surface has nothing to encode.
+        InvalidInput: If the surface has no faces, no extent or places that are no numbers.
         ModelUnavailable: If the model came without encoders.
     """
     structure_encoder, slat_encoder, dinov2 = (
@@ -144,10 +144,6 @@ def _find_voxels(
     if models.slat_features == "field":
         cube = fit_cube(surface, field_features.LARGEST_EXTENT)
         shape = field_features.field_shape(cube.mesh(surface), resolution, tick, warn)
-        if len(shape.coords) == 0:
-            raise InvalidInput(
-                "the surface is a line or a point and takes no voxel; give one with an area"
-            )
         return shape.coords, shape, cube
     cube = fit_cube(surface, view_features.LARGEST_EXTENT)
     return voxelize(cube.mesh(surface), resolution, tick), None, cube

@@ -162,10 +162,10 @@ class TestStarter:
         (warning,) = listener.warnings
         assert "thick" in warning
 
-    def test_a_surface_that_takes_no_voxel_is_refused(self, starter: Encoders) -> None:
-        line = surface_of([(-1, 0, 0), (1, 0, 0), (0.5, 0, 0)], [(0, 1, 2)])
-        with pytest.raises(InvalidInput, match="area"):
-            coarse_shape(starter.models(), line, Listener())
+    def test_a_surface_without_extent_is_refused(self, starter: Encoders) -> None:
+        point = surface_of([(1, 2, 3)] * 3, [(0, 1, 2)])
+        with pytest.raises(InvalidInput, match="point"):
+            coarse_shape(starter.models(), point, Listener())
 
     def test_see_through_materials_are_said_to_be_solid(self, starter: Encoders) -> None:
         listener = Listener()

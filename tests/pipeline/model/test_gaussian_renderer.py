@@ -1,6 +1,9 @@
 """Splatting, against a renderer that asks every Gaussian at every pixel."""
 
+import importlib.util
 import math
+import sys
+import types
 from typing import Any
 
 import numpy as np
@@ -315,7 +318,7 @@ def gsplat_rasterization(
 
 def test_gsplat_is_given_the_same_camera_and_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     module = types.ModuleType("gsplat")
-    module.rasterization = gsplat_rasterization  # type: ignore[attr-defined]
+    module.rasterization = gsplat_rasterization
     monkeypatch.setitem(sys.modules, "gsplat", module)
     monkeypatch.setattr(gaussian_renderer, "_choose", lambda *_: "gsplat")
     g = one(positions=[0.2, 0.1, 0.15], scales=[0.004] * 3, opacities=0.75)
@@ -333,8 +336,11 @@ def test_gsplat_is_given_the_same_camera_and_settings(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(
+    not (torch.cuda.is_available() and importlib.util.find_spec("gsplat")),
+    reason="needs CUDA and gsplat",
+)
 def test_gsplat_draws_nearly_the_same() -> None:
-    pytest.importorskip("gsplat")
     g = scene(500, seed=13, dtype=torch.float32)
     ours = render(g, CAMERA, size_px=96, backend="torch")
     on_gpu = Gaussians(**{f: getattr(g, f).cuda() for f in FIELDS})
