@@ -154,7 +154,7 @@ def _radiance_field_files(
         picture = render(
             field,
             _preview_camera(),
-            RenderOptions(size_px=PREVIEW_PX, background=_PREVIEW_BACKGROUND),
+            RenderOptions(size_px=PREVIEW_PX, supersampling=2, background=_PREVIEW_BACKGROUND),
             lambda fraction: progress(Stage.DECODE, fraction),
         )
     png = _png(picture.rgb.cpu().numpy())

@@ -25,6 +25,7 @@ from pipeline.model.cameras import Camera
 from pipeline.model.gaussians import Gaussians
 
 Backend = Literal["torch", "gsplat"]
+Report = Callable[[float], None]
 
 FILTER_2D = 0.1  # pixels squared; what the released decoders were trained with
 SMALLEST_ALPHA = 1 / 255  # less is not drawn
@@ -37,7 +38,8 @@ _DEPTH = 16  # Gaussians of a tile between two looks at which tiles are finished
 # Tiles at a time on the CPU: such a block of pixels stays in the cache, and PyTorch does not share
 # out its 2^15 numbers among threads, for which the many steps are too small.
 _TILES = 32
-_MOST_PAIRS = 2**21  # of a Gaussian and a tile, at a time: 200 MB
+# Pairs of a Gaussian and a tile at a time: 25 MB, a quarter of a second on the CPU.
+_MOST_PAIRS = 2**18
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,6 +67,7 @@ def render(
     far: float = 1e10,
     filter_2d: float = FILTER_2D,
     backend: Backend | None = None,
+    report: Report | None = None,
 ) -> GaussianPicture:
     """Draw Gaussians, differentiable in all their fields.
 
@@ -81,14 +84,16 @@ def render(
         far: Nor those whose center is not nearer than this.
         filter_2d: Variance added in the picture, pixels squared.
         backend: `None` takes gsplat for tensors on CUDA where it is installed, else PyTorch.
+        report: Is told again and again which share is done; may raise.
 
     Raises:
         InvalidInput: If `size_px` is below 1, or `backend` cannot be used here.
     """
     if size_px < 1:
         raise InvalidInput(f"size_px must be at least 1, got {size_px}")
+    report = report or (lambda _share: None)
     draw = _draw_with_gsplat if _choose(backend, gaussians) == "gsplat" else _draw_with_torch
-    color, alpha, depth = draw(gaussians, camera, size_px, (near, far), filter_2d)
+    color, alpha, depth = draw(gaussians, camera, size_px, (near, far), filter_2d, report)
     behind = torch.tensor(background, dtype=color.dtype, device=color.device)
     return GaussianPicture(color=color + (1 - alpha)[..., None] * behind, alpha=alpha, depth=depth)
 
@@ -131,10 +136,15 @@ def _draw_with_torch(
     size_px: int,
     near_far: tuple[float, float],
     filter_2d: float,
+    report: Report,
 ) -> tuple[Tensor, Tensor, Tensor]:
     splats = _project(gaussians, camera, size_px, near_far, filter_2d)
     side = -(-size_px // _TILE_PX)  # tiles
-    bands = [_draw_band(splats, rows, side) for rows in _bands(splats, side)]
+    bands = []
+    for band in _bands(splats, side):
+        report(band.start / side)
+        bands.append(_draw_band(splats, band, side))
+    report(1.0)
     sums = torch.cat(bands).permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2)  # [5, H, W]
     sums = sums[:, :size_px, :size_px]
     color, depth, alpha = sums[:3].permute(1, 2, 0), sums[3], sums[4]
@@ -422,6 +432,7 @@ def _draw_with_gsplat(
     size_px: int,
     near_far: tuple[float, float],
     filter_2d: float,
+    report: Report,
 ) -> tuple[Tensor, Tensor, Tensor]:
     # Not an import statement: the library is optional and ships for CUDA only.
     rasterization = cast(_Rasterization, importlib.import_module("gsplat").rasterization)
@@ -447,4 +458,5 @@ def _draw_with_gsplat(
         render_mode="RGB+ED",
         rasterize_mode="antialiased",
     )
+    report(1.0)
     return pictures[0, ..., :3], alphas[0, ..., 0], pictures[0, ..., 3]

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from pipeline.model.condition.minilm import MiniLmEncoder, minilm_folder
-from pipeline.training import dataset, gaussians, pictures, slat, structure
+from pipeline.training import dataset, gaussians, pictures, radiance_field, slat, structure
 from pipeline.training.conditions import Conditions, encode_conditions
 from pipeline.training.dataset import PropSample
 from pipeline.training.export import write_starter
@@ -26,6 +26,8 @@ SLAT_VAE = LoopOptions(steps=800, learning_rate=1e-3)
 SLAT_FLOW = LoopOptions(steps=3300, learning_rate=8e-4)
 SLAT_DECODER = LoopOptions(steps=400, learning_rate=6e-4)
 SLAT_GAUSSIANS = LoopOptions(steps=3600, learning_rate=1.5e-3)
+RADIANCE_POINTS = LoopOptions(steps=2000, learning_rate=2e-3)
+RADIANCE_PICTURES = LoopOptions(steps=500, learning_rate=1e-3, ema=0.99, warm_up_steps=20)
 STARTER = Path(__file__).parent.parent / "starter"
 
 
@@ -87,8 +89,13 @@ def train_slat(samples: list[PropSample], conditions: Conditions, runs: Path) ->
     coords = [s.coords for s in samples]
     slat.train_flow(coords, normalized, conditions, tokens, SLAT_FLOW, runs / "slat_flow.pt")
     slat.train_decoder(vae, samples, SLAT_DECODER, runs / "slat_decoder.pt")
+    prop = gaussians.prop_of_sample
     path = runs / "slat_gaussians.pt"
-    gaussians.train_decoder(coords, latents, gaussians.prop_of_sample, SLAT_GAUSSIANS, path)
+    gaussians.train_decoder(coords, latents, prop, SLAT_GAUSSIANS, path)
+    path = runs / "slat_radiance_points.pt"
+    field = radiance_field.train_decoder(samples, latents, RADIANCE_POINTS, path)
+    path = runs / "slat_radiance_field.pt"
+    radiance_field.train_on_pictures(field, samples, latents, prop, RADIANCE_PICTURES, path)
 
 
 def encoded_conditions(samples: list[PropSample], path: Path) -> Conditions:

@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from pipeline.model.gaussians import SLatGaussianDecoder
+from pipeline.model.radiance_field import SLatRadianceFieldDecoder
 from pipeline.model.slat import SLatFlowModel
 from pipeline.model.sparse_structure import SparseStructureFlowModel
 from pipeline.model.weights import build
@@ -32,12 +33,14 @@ def write_starter(runs: Path, out: Path) -> None:
     structure_flow = build(SparseStructureFlowModel, configs.STRUCTURE_FLOW)
     slat_flow = build(SLatFlowModel, configs.SLAT_FLOW)
     gaussian_decoder = build(SLatGaussianDecoder, configs.GAUSSIAN_DECODER)
+    field_decoder = build(SLatRadianceFieldDecoder, configs.RADIANCE_FIELD_DECODER)
     for model, name in [
         (structure_vae, "structure_vae"),
         (structure_flow, "structure_flow"),
         (slat_vae, "slat_vae"),
         (slat_flow, "slat_flow"),
         (gaussian_decoder, "slat_gaussians"),
+        (field_decoder, "slat_radiance_field"),
     ]:
         state = torch.load(runs / f"{name}.pt", weights_only=True)
         model.load_state_dict(state["average"])
@@ -57,6 +60,7 @@ def write_starter(runs: Path, out: Path) -> None:
     _write(slat_vae.encoder, configs.SLAT_ENCODER, checkpoints / "slat_enc")
     _write(slat_vae.decoder, configs.MESH_DECODER, checkpoints / "slat_dec_mesh")
     _write(gaussian_decoder, configs.GAUSSIAN_DECODER, checkpoints / "slat_dec_gs")
+    _write(field_decoder, configs.RADIANCE_FIELD_DECODER, checkpoints / "slat_dec_rf")
     _write(slat_flow, configs.SLAT_FLOW, checkpoints / "slat_flow")
 
     sampler = {"name": "FlowEulerGuidanceIntervalSampler", "args": {"sigma_min": 1e-5}}
@@ -74,6 +78,7 @@ def write_starter(runs: Path, out: Path) -> None:
                 "slat_encoder": "ckpts/slat_enc",
                 "slat_decoder_mesh": "ckpts/slat_dec_mesh",
                 "slat_decoder_gs": "ckpts/slat_dec_gs",
+                "slat_decoder_rf": "ckpts/slat_dec_rf",
                 "slat_flow_model": "ckpts/slat_flow",
             },
             "sparse_structure_sampler": {**sampler, "params": STRUCTURE_SAMPLER},

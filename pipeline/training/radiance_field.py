@@ -6,14 +6,12 @@ much cheaper; pictures then say which errors are seen.
 """
 
 import copy
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from pipeline.model.cameras import Camera
@@ -112,18 +110,6 @@ def train_on_pictures(
     trained = train(decoder, loss, options, path)
     assert isinstance(trained, SLatRadianceFieldDecoder)
     return trained
-
-
-def export(runs: Path, checkpoints: Path) -> None:
-    """Write `slat_dec_rf.json` and `.safetensors`, float16, from the finished run in `runs`."""
-    decoder = build(SLatRadianceFieldDecoder, configs.RADIANCE_FIELD_DECODER)
-    state = torch.load(runs / "slat_radiance_field.pt", weights_only=True)
-    decoder.load_state_dict(state["average"])
-    tensors = {key: value.half().contiguous() for key, value in decoder.state_dict().items()}
-    save_file(tensors, checkpoints / "slat_dec_rf.safetensors")
-    config = {"name": type(decoder).__name__, "args": dict(configs.RADIANCE_FIELD_DECODER)}
-    content = json.dumps(config, indent=2) + "\n"
-    (checkpoints / "slat_dec_rf.json").write_text(content, "utf-8")
 
 
 def _noisy(coords: Sequence[np.ndarray], latents: Sequence[Tensor], std: Tensor) -> SparseTensor:

@@ -20,11 +20,11 @@ def test_it_loads_and_takes_all_and_makes_all(tmp_path: Path) -> None:
     (facts,) = load_models(options).facts
     assert (facts.name, facts.license) == ("lodsmith-starter", "MIT")
     assert facts.takes == ("prompt", "image")
-    assert facts.formats == ("mesh",)
+    assert facts.formats == ("mesh", "gaussian", "radiance_field")
 
 
 def test_every_tensor_is_float16() -> None:
     files = sorted((STARTER / "ckpts").glob("*.safetensors"))
-    assert len(files) == 7
+    assert len(files) == 9
     for file in files:
         assert {str(tensor.dtype) for tensor in load_file(file).values()} == {"torch.float16"}

@@ -123,10 +123,13 @@ def test_a_board_thinner_than_a_cell_is_not_lost() -> None:
 
 
 def test_the_inside_may_begin_in_voxels_that_the_surface_does_not_touch() -> None:
-    # Sides in the planes between voxels, or almost: no corner of a touched voxel is deep inside.
-    block = box((0.25 + 1e-4,) * 3)
-    x = np.abs(corner_places(shape_of(block))).max(axis=2) - 0.25
-    assert x.min() < 0 < x.max()
+    # A little outside of the planes between voxels: no corner of a voxel it passes is deep inside.
+    half = 0.25 + 1e-4
+    shape = shape_of(box((half,) * 3))
+    away = np.abs(corner_places(shape)) - half
+    outside = np.linalg.norm(np.maximum(away, 0), axis=2)
+    distance = outside + np.minimum(away.max(axis=2), 0)
+    assert shape.sdf == pytest.approx(np.clip(distance * SIDE, -1, 1), abs=1e-3)
 
 
 def test_a_body_beside_a_sheet_keeps_its_distances() -> None:

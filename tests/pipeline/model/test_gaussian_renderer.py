@@ -318,7 +318,7 @@ def gsplat_rasterization(
 
 def test_gsplat_is_given_the_same_camera_and_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     module = types.ModuleType("gsplat")
-    module.rasterization = gsplat_rasterization
+    vars(module)["rasterization"] = gsplat_rasterization
     monkeypatch.setitem(sys.modules, "gsplat", module)
     monkeypatch.setattr(gaussian_renderer, "_choose", lambda *_: "gsplat")
     g = one(positions=[0.2, 0.1, 0.15], scales=[0.004] * 3, opacities=0.75)
@@ -347,6 +347,23 @@ def test_gsplat_draws_nearly_the_same() -> None:
     theirs = render(on_gpu, CAMERA, size_px=96, backend="gsplat")
     assert (theirs.color.cpu() - ours.color).abs().mean() < 2e-3
     assert (theirs.alpha.cpu() - ours.alpha).abs().max() < 0.05
+
+
+def test_progress_is_told_and_may_stop_the_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gaussian_renderer, "_MOST_PAIRS", 60)
+    shares: list[float] = []
+    render(scene(60), CAMERA, size_px=40, report=shares.append)
+    assert shares == sorted(set(shares))
+    assert shares[0] == 0
+    assert shares[-1] == 1
+    assert len(shares) > 3
+
+    def stop(share: float) -> None:
+        if share > 0:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        render(scene(60), CAMERA, size_px=40, report=stop)
 
 
 def test_refuses_what_it_cannot_draw() -> None:

@@ -37,7 +37,7 @@ def folder(
     two = LoopOptions(steps=2, learning_rate=1e-3, log_every=1, save_every=1)
     for name in (
         "STRUCTURE_VAE", "PICTURES", "STRUCTURE_FLOW", "SLAT_COLOR", "SLAT_VAE", "SLAT_FLOW",
-        "SLAT_DECODER", "SLAT_GAUSSIANS",
+        "SLAT_DECODER", "SLAT_GAUSSIANS", "RADIANCE_POINTS", "RADIANCE_PICTURES",
     ):  # fmt: skip
         monkeypatch.setattr(training, name, two)
     return tmp_path

@@ -10,7 +10,7 @@ import torch
 from scipy.interpolate import RegularGridInterpolator
 
 from pipeline.model.radiance_field import RadianceField, SLatRadianceFieldDecoder, evaluate
-from pipeline.model.weights import build, load
+from pipeline.model.weights import build
 from pipeline.training import configs, radiance_field
 from pipeline.training.dataset import CORNER_OFFSETS, PropSample
 from pipeline.training.loop import LoopOptions
@@ -134,21 +134,3 @@ def test_pictures_change_a_copy(chair: PropSample, tmp_path: Path) -> None:
     assert rows[-1]["picture_alpha"] < 0.9 * rows[0]["picture_alpha"]
     assert all(torch.equal(value, before[key]) for key, value in start.state_dict().items())
     assert not torch.equal(decoder.out_layer.weight, before["out_layer.weight"])
-
-
-@narrow
-def test_the_exported_file_loads_strictly(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    decoder = build(SLatRadianceFieldDecoder, configs.RADIANCE_FIELD_DECODER)
-    torch.save({"average": decoder.state_dict()}, tmp_path / "slat_radiance_field.pt")
-    radiance_field.export(tmp_path, tmp_path)
-    loaded = load(SLatRadianceFieldDecoder, tmp_path / "slat_dec_rf", "cpu")
-    for key, value in loaded.state_dict().items():
-        torch.testing.assert_close(value.float(), decoder.state_dict()[key], rtol=1e-3, atol=1e-6)
-
-
-def test_the_starters_decoder_is_small(tmp_path: Path) -> None:
-    decoder = build(SLatRadianceFieldDecoder, configs.RADIANCE_FIELD_DECODER)
-    torch.save({"average": decoder.state_dict()}, tmp_path / "slat_radiance_field.pt")
-    radiance_field.export(tmp_path, tmp_path)
-    assert (tmp_path / "slat_dec_rf.safetensors").stat().st_size < 110_000
