@@ -49,8 +49,9 @@ serve: $(READY) ## Run the server
 train-starter: $(READY) ## Train the starter model again (hours; see docs/experiments.md)
 	$(BIN)/python -m pipeline.training data
 
-bench: $(READY) ## Measure; needs Node 20 for the validator
-	$(BIN)/python -m benchmarks
+bench: $(READY) ## Measure the main job and the starter's generator (minutes)
+	$(BIN)/python -m benchmarks.job
+	$(BIN)/python -m benchmarks.generator --starter
 
 clean: ## Remove what the other targets made
 	rm -rf .venv out build

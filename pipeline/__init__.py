@@ -17,7 +17,6 @@ from pipeline.run import (
     generate,
     load_models,
     surface_from_glb,
-    variant_name,
 )
 from pipeline.types import Artifact, ModelFacts, Progress, Stage
 
@@ -40,5 +39,4 @@ __all__ = [
     "generate",
     "load_models",
     "surface_from_glb",
-    "variant_name",
 ]

@@ -123,6 +123,7 @@ def _gaussian_files(
             size_px=PREVIEW_PX,
             background=_PREVIEW_BACKGROUND,
             filter_2d=decoder.representation.filter_2d,
+            report=lambda fraction: progress(Stage.DECODE, 0.5 + fraction / 2),
         )
     png = _png(picture.color.cpu().numpy())
     progress.preview(Stage.DECODE, png)

@@ -145,6 +145,7 @@ def _generate(request: GenerateRequest, models: "Models", meter: StageMeter) -> 
 
     from pipeline.decode import decode
     from pipeline.encode.encode import coarse_shape
+    from pipeline.export.name import variant_name
     from pipeline.model import generate as model
     from pipeline.model.lora import applied
     from pipeline.stored_slat import slat_to_bytes
@@ -249,11 +250,6 @@ def _kept_variants(
             Stage.SPARSE_STRUCTURE, f"seed {lost} gave nothing and is left out; try another seed"
         )
     return kept
-
-
-def variant_name(name: str, number: int, count: int) -> str:
-    """Name of one of `count` assets: "Barrel" alone, else "Barrel_1", "Barrel_2", ..."""
-    return name if count == 1 else f"{name}_{number + 1}"
 
 
 def surface_from_glb(content: bytes, progress: Progress) -> bytes:

@@ -7,8 +7,9 @@ import time
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 
-from pipeline import Stage, variant_name
+from pipeline import Stage
 from pipeline.errors import DiskFull
+from pipeline.export.name import variant_name
 from server.engine import (
     Engine,
     Listener,

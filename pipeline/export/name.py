@@ -31,3 +31,14 @@ def asset_name(text: str) -> str:
     if _RESERVED.match(name):
         return name + "Asset"
     return name[:_NAME_MAX_LENGTH]
+
+
+def variant_name(name: str, number: int, count: int) -> str:
+    """Name of one of `count` assets: "Barrel" alone, else "BarrelV1", "BarrelV2", ...
+
+    name: as `asset_name` gives it; so is the result. number: from 0.
+    """
+    if count == 1:
+        return name
+    suffix = f"V{number + 1}"
+    return name[: _NAME_MAX_LENGTH - len(suffix)] + suffix

@@ -302,7 +302,7 @@ def test_variants_have_names_and_seeds_of_their_own(models: Models) -> None:
     request = replace(PROMPT, seeds=(7, 8), name="Barrel", options=with_formats("gaussian"))
     variants = generated(request, models)
     assert [variant.seed for variant in variants] == [7, 8]
-    assert [v.artifacts[0].file_name for v in variants] == ["Barrel_1.ply", "Barrel_2.ply"]
+    assert [v.artifacts[0].file_name for v in variants] == ["BarrelV1.ply", "BarrelV2.ply"]
     assert variants[0].artifacts[0].content != variants[1].artifacts[0].content
 
 

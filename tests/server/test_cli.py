@@ -100,7 +100,7 @@ def test_options_of_the_generator_reach_the_job(server: Peer, tmp_path: Path) ->
     assert "seed 3" in result.stdout
     assert "seed 4" in result.stdout
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert {"Front_1.glb", "Front_2.glb", "Front_1.report.json"} <= names
+    assert {"FrontV1.glb", "FrontV2.glb", "FrontV1.report.json"} <= names
 
 
 def test_json_prints_one_object_per_event(server: Peer, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_variants_are_assets_of_their_own_with_following_seeds(
     assert [variant.seed for variant in job.result.variants] == [5, 6, 7]
     assert [len(variant.lods) for variant in job.result.variants] == [4, 4, 4]
     models = [artifact for artifact in job.result.artifacts if artifact.role == "model"]
-    assert [a.file_name for a in models] == ["Chair_1.glb", "Chair_2.glb", "Chair_3.glb"]
+    assert [a.file_name for a in models] == ["ChairV1.glb", "ChairV2.glb", "ChairV3.glb"]
     assert [artifact.variant for artifact in models] == [0, 1, 2]
     assert len({artifact.digest.sha256 for artifact in models}) == 3
     reports = [a for a in job.result.artifacts if a.role == "report"]

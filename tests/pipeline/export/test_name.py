@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.export.name import asset_name
+from pipeline.export.name import asset_name, variant_name
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,15 @@ def test_names_are_safe_short_and_stable(text: str) -> None:
     name = asset_name(text)
     assert re.fullmatch(r"[A-Z0-9][A-Za-z0-9]{0,39}", name)
     assert asset_name(name) == name
+
+
+def test_one_of_several_variants_has_its_number() -> None:
+    assert variant_name("Barrel", 0, 1) == "Barrel"
+    assert [variant_name("Barrel", n, 2) for n in (0, 1)] == ["BarrelV1", "BarrelV2"]
+
+
+@pytest.mark.parametrize("name", ["Barrel", "x" * 40, "A1"])
+def test_a_variants_name_is_a_name(name: str) -> None:
+    names = [variant_name(asset_name(name), number, 12) for number in range(12)]
+    assert len(set(names)) == 12
+    assert [asset_name(one) for one in names] == names
