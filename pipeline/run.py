@@ -154,15 +154,16 @@ def _generate(request: GenerateRequest, models: "Models", meter: StageMeter) -> 
     multi_image = options.condition.multi_image
     rngs = [torch.Generator("cpu").manual_seed(seed) for seed in request.seeds]
     with applied(models, request.adapter, request.adapter_strength, meter):
+        shape = None
+        if request.shape is not None:
+            shape = coarse_shape(models, surface_from_bytes(request.shape), meter)
         condition = _condition(request, models, meter)
-        cube = None
-        if request.shape is None:
+        if shape is None:
             voxels = model.sample_sparse_structure(
                 models, condition, options.sparse_structure, multi_image, rngs, meter
             )
         else:
-            shape = coarse_shape(models, surface_from_bytes(request.shape), meter)
-            cube, voxels = shape.cube, [shape.coords[:, 1:]] * len(rngs)
+            voxels = [shape.coords[:, 1:]] * len(rngs)
         kept = _kept_variants(request.seeds, [len(v) for v in voxels], meter)
         slats = model.sample_slat(
             models,
@@ -176,7 +177,9 @@ def _generate(request: GenerateRequest, models: "Models", meter: StageMeter) -> 
     variants = []
     for number, (i, slat) in enumerate(zip(kept, slats, strict=True)):
         name = variant_name(request.name, number, len(request.seeds))
-        surface, artifacts = decode(models, slat, options.decode, name, cube, meter)
+        surface, artifacts = decode(
+            models, slat, options.decode, name, shape.cube if shape else None, meter
+        )
         if surface is None:  # no mesh will be built that has a report
             artifacts += (_generation_report(request, models, i, name, artifacts, meter),)
         variants.append(

@@ -4,7 +4,7 @@ Foreign kernels are tried before they are trusted: each runs on a small case, mu
 PyTorch, and in "auto" must be faster. Why each one was taken or left is kept for people to read.
 """
 
-import importlib.metadata
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -103,14 +103,14 @@ def choose(requested: KernelOptions, device: str) -> Kernels:
             [
                 _Candidate(
                     name="flash",
-                    package="flash-attn",
+                    module="flash_attn",
                     make=lambda: flash_attention(flash_kernel()),
                     precisions=(torch.float16, torch.bfloat16),
                     runs_on_cpu=False,
                 ),
                 _Candidate(
                     name="xformers",
-                    package="xformers",
+                    module="xformers",
                     make=xformers_attention,
                     precisions=(torch.float16, torch.bfloat16, torch.float32),
                     runs_on_cpu=False,
@@ -127,7 +127,7 @@ def choose(requested: KernelOptions, device: str) -> Kernels:
             [
                 _Candidate(
                     name="spconv",
-                    package="spconv",
+                    module="spconv",
                     make=spconv_convolution,
                     precisions=(torch.float16, torch.float32),
                     runs_on_cpu=True,
@@ -153,17 +153,14 @@ class _Candidate(Generic[K]):
     """A foreign kernel; `make` imports its package. precisions: those it takes."""
 
     name: str
-    package: str
+    module: str
     make: Callable[[], K]
     precisions: tuple[torch.dtype, ...]
     runs_on_cpu: bool
 
     def version(self) -> str:
-        """Of the package, or of PyTorch where it brings the kernel along."""
-        try:
-            return importlib.metadata.version(self.package)
-        except importlib.metadata.PackageNotFoundError:
-            return str(torch.__version__)
+        """Of the imported package, or of PyTorch where it brings the kernel along."""
+        return str(getattr(sys.modules.get(self.module), "__version__", torch.__version__))
 
 
 # A computation that kernels can be tried on: device, precision -> (kernel -> result).

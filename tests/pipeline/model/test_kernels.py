@@ -60,7 +60,7 @@ def case(device: torch.device, precision: torch.dtype) -> Callable[[Kernel], Ten
 def candidate(kernel: Kernel, name: str = "foreign") -> kernels._Candidate[Kernel]:
     return kernels._Candidate(
         name=name,
-        package="no-such-package",
+        module="no_such_module",
         make=lambda: kernel,
         precisions=(torch.float16,),
         runs_on_cpu=False,
