@@ -125,14 +125,15 @@ def generate(request: GenerateRequest, loaded: "LoadedModels", meter: StageMeter
     try:
         return _generate(request, models, meter)
     except Exception as error:
-        if not is_out_of_memory(error):
+        if not (is_out_of_memory(error) or isinstance(error, OutOfMemory)):
             raise
+        why = str(error).partition(";")[0].splitlines()[0]
     # Outside of the handler: its traceback would keep the first try's tensors alive.
-    meter.warn(Stage.DECODE, "memory ran out; tried again with less at a time, slower")
+    meter.warn(Stage.DECODE, f"memory ran out ({why}); tried again with less at a time, slower")
     try:
         return _generate(request, models.leaner(), meter)
     except Exception as error:
-        if not is_out_of_memory(error):
+        if not (is_out_of_memory(error) or isinstance(error, OutOfMemory)):
             raise
         raise OutOfMemory(
             "the model needs more memory than there is, even with less at a time; "

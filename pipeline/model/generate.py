@@ -1,6 +1,7 @@
 """The two-stage generator: condition -> sparse structure -> SLAT -> mesh, Gaussians, field."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 import torch
@@ -19,8 +20,10 @@ from pipeline.model.condition.encoder import (
 from pipeline.model.condition.options import ConditionOptions, MultiImage
 from pipeline.model.flexicubes import ColoredMesh, extract
 from pipeline.model.flow import euler, guidance_terms
+from pipeline.model.memory import mesh_decoder_memory, slat_flow_memory, structure_flow_memory
 from pipeline.model.models import Models
 from pipeline.model.sampler import Sampler, SamplerOptions
+from pipeline.model.slat import FlowVoxels
 from pipeline.model.sparse import SparseTensor
 from pipeline.types import ByteArray, FloatArray, IntArray, Progress, Stage
 
@@ -125,6 +128,9 @@ def sample_sparse_structure(
 
     sampler = models.structure_sampler.override(options)
     with models.residency.on_device(flow):
+        batch = count * _terms_at_once(models, condition, sampler, multi_image)
+        estimate = structure_flow_memory(flow, batch, condition.cond.shape[1])
+        estimate.require(torch.device(models.device), "sampling the structure")
         latent = _walk(
             velocity, noise.to(models.device), condition, sampler, multi_image, models,
             lambda f: progress(Stage.SPARSE_STRUCTURE, f),
@@ -179,20 +185,29 @@ def sample_slat(
         [torch.randn(len(v), channels, generator=rng) for v, rng in zip(voxels, rngs, strict=True)]
     )
     batch_step = torch.tensor([count, 0, 0, 0], device=coords.device)
+    flow = models.slat_flow
+
+    @cache  # the voxels stay where they are from step to step
+    def arranged(terms: int) -> tuple[Tensor, FlowVoxels]:
+        rows = torch.cat([coords + k * batch_step for k in range(terms)])
+        return rows, flow.arrange(rows, terms * count)
 
     def velocity(x: Tensor, t: float, cond: Tensor) -> Tensor:
         batch = len(cond) * count
         time = torch.full((batch,), 1000 * t, device=models.device)
-        noisy = SparseTensor(
-            coords=torch.cat([coords + k * batch_step for k in range(len(cond))]),
-            feats=x.repeat(len(cond), 1),
-            batch_size=batch,
-        )
-        v: Tensor = models.slat_flow(noisy, time, cond.repeat_interleave(count, dim=0)).feats
+        rows, voxels = arranged(len(cond))
+        noisy = SparseTensor(coords=rows, feats=x.repeat(len(cond), 1), batch_size=batch)
+        v: Tensor = flow(noisy, time, cond.repeat_interleave(count, dim=0), voxels).feats
         return v.reshape(len(cond), -1, v.shape[1])
 
     sampler = models.slat_sampler.override(options)
-    with models.residency.on_device(models.slat_flow):
+    with models.residency.on_device(flow):
+        terms = _terms_at_once(models, condition, sampler, multi_image)
+        device = torch.device(models.device)
+        estimate = slat_flow_memory(
+            flow, terms * len(coords), terms * count, condition.cond.shape[1], device
+        )
+        estimate.require(device, f"sampling {len(coords):,} voxels")
         sample = _walk(
             velocity, noise.to(models.device), condition, sampler, multi_image, models,
             lambda f: progress(Stage.SLAT, f),
@@ -202,6 +217,16 @@ def sample_slat(
         SparseTensor(coords=F.pad(v, (1, 0)), feats=part, batch_size=1)
         for v, part in zip(voxels, torch.split(feats, [len(v) for v in voxels]), strict=True)
     ]
+
+
+def _terms_at_once(
+    models: Models, condition: Condition, sampler: Sampler, multi_image: MultiImage
+) -> int:
+    """Most conditions that a step evaluates in one batch."""
+    if models.is_lean:
+        return 1
+    conditions = len(condition.cond) if multi_image == "multidiffusion" else 1
+    return conditions + (sampler.guidance_strength != 0)
 
 
 def _walk(
@@ -234,16 +259,15 @@ def decode_mesh(models: Models, slat: SparseTensor, progress: Progress) -> Color
         EmptyResult: If the field has no surface.
     """
     progress(Stage.DECODE, 0.0)
-    with models.residency.on_device(models.mesh_decoder):
-        head = models.mesh_decoder(slat)
-    progress(Stage.DECODE, 0.5)
+    decoder = models.mesh_decoder
+    with models.residency.on_device(decoder):
+        device = torch.device(models.device)
+        estimate = mesh_decoder_memory(decoder, len(slat.feats), device)
+        estimate.require(device, f"decoding {len(slat.feats):,} voxels")
+        cubes, head = decoder.decode_to_host(slat, lambda f: progress(Stage.DECODE, 0.5 * f))
     voxels: IntArray = slat.coords[:, 1:].cpu().numpy().astype(np.int32)
-    mesh = extract(
-        head.coords[:, 1:].cpu().numpy().astype(np.int32),
-        head.feats.float().cpu().numpy(),
-        4 * models.mesh_decoder.resolution,
-        enclosed_voxels(voxels, models.mesh_decoder.resolution),
-    )
+    enclosed = enclosed_voxels(voxels, decoder.resolution)
+    mesh = extract(cubes, head, 4 * decoder.resolution, enclosed)
     if len(mesh.faces) == 0:
         raise EmptyResult("the model left no surface for this prompt; try another seed")
     progress(Stage.DECODE, 1.0)

@@ -5,6 +5,7 @@ attention matrices are not among ours, so everything grows with the number of ro
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -45,22 +46,32 @@ class MemoryEstimate:
         """Refuse what would not fit beside what is there.
 
         Args:
-            device: Where the stage runs; only CUDA tells what is free.
+            device: Where the stage runs; CUDA and Linux tell what is free.
             stage: For the message.
 
         Raises:
             OutOfMemory: Naming both amounts.
         """
-        if device.type != "cuda":
-            return
-        free, _ = torch.cuda.mem_get_info(device)
-        # What PyTorch holds without using it is free for it.
-        free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        if self.working_bytes > free:
+        free = _free_bytes(device)
+        if free is not None and self.working_bytes > free:
             raise OutOfMemory(
                 f"{stage} needs about {self.working_bytes / 1e9:.1f} GB, {free / 1e9:.1f} GB are "
                 f"free on {device}; ask for fewer variants or pictures, or use a smaller model"
             )
+
+
+def _free_bytes(device: torch.device) -> int | None:
+    """What can still be had on a device; None where nobody says."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        # What PyTorch holds without using it is free for it.
+        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    available = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
+    return int(available[0]) * 1024 if available and device.type == "cpu" else None
 
 
 def structure_flow_memory(

@@ -380,6 +380,32 @@ def test_memory_that_runs_out_twice_is_a_failure_with_a_way_out(models: Models) 
     watched.remove()
 
 
+@pytest.mark.parametrize(
+    ("fitting", "message"),
+    [(0, "sampling the structure needs"), (1, "sampling 8 voxels"), (2, "decoding 8 voxels")],
+)
+def test_what_cannot_fit_is_refused_before_it_is_computed(
+    models: Models, monkeypatch: pytest.MonkeyPatch, fitting: int, message: str
+) -> None:
+    answers = iter([1 << 40] * fitting)
+    monkeypatch.setattr("pipeline.model.memory._free_bytes", lambda device: next(answers, 1000))
+    called: list[nn.Module] = []
+    networks = [models.structure_flow, models.slat_flow, models.mesh_decoder]
+    watched = [
+        network.register_forward_pre_hook(lambda module, inputs: called.append(module))
+        for network in networks
+    ]
+    meter = StageMeter(Silent(), time.monotonic)
+    with pytest.raises(OutOfMemory, match="fewer variants") as failed:
+        run_generate(PROMPT, only(models), meter)
+    for watch in watched:
+        watch.remove()
+    assert "GB are free" in str(failed.value.__cause__)
+    assert not set(networks[fitting:]) & set(called)
+    first = f"memory ran out ({message}"
+    assert any(first in warning for warning in meter.warnings)
+
+
 def test_an_asset_is_a_model_a_report_and_a_preview(artifacts: tuple[Artifact, ...]) -> None:
     assert [(a.role, a.file_name, a.media_type) for a in artifacts] == [
         ("model", "WoodenBarrel.glb", "model/gltf-binary"),
