@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from server.cli.model_commands import models_app
+from server.cli.train_command import register
 
 if TYPE_CHECKING:
     from server.cli.client import Client
@@ -23,8 +24,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-app.add_typer(models_app)
 
 SERVER_PATIENCE_S = 5.0  # someone waits at the terminal
 
@@ -312,6 +311,10 @@ def doctor(
     with errors_as_exit_codes(is_json=json), _client(server, models, is_generated=True) as client:
         is_well = examine(client, is_json=json)
     raise typer.Exit(0 if is_well else 1)
+
+
+app.add_typer(models_app)
+register(app)
 
 
 @contextmanager
