@@ -120,16 +120,16 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="where to write every measured number")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
+    if args.clock == "cpu" and args.device != "cpu":
+        parser.error("--clock cpu is for the CPU")
     if args.starter:
-        seconds = starter.stage_seconds(args.device)
+        seconds = starter.stage_seconds(args.device, CLOCKS[args.clock])
         for i, row in enumerate(starter.table(seconds)):
             _print_row(row, is_head=i == 0)
         if args.json:
             args.json.write_text(json.dumps(seconds, indent=2))
         return
     device = torch.device(args.device)
-    if device.type == "cuda" and args.clock == "cpu":
-        parser.error("--clock cpu is for the CPU")
     options = KernelOptions(
         attention=args.attention,
         sparse_convolution=args.sparse_convolution,

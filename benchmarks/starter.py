@@ -3,11 +3,11 @@
 import importlib.util
 import statistics
 import tempfile
-import time
 from itertools import pairwise
 
 import torch
 
+from benchmarks.side_by_side import Clock
 from pipeline.load import load_models
 from pipeline.model import generate
 from pipeline.model.condition.options import ConditionOptions
@@ -21,7 +21,7 @@ PROMPT = "a red mushroom with white dots"
 ROUNDS = 3
 
 
-def stage_seconds(device: str) -> dict[str, dict[str, list[float]]]:
+def stage_seconds(device: str, clock: Clock) -> dict[str, dict[str, list[float]]]:
     """Seconds of every round, by kernel and stage; the kernels take turns."""
     kernels: list[SparseConvolutionName] = ["torch"]
     if importlib.util.find_spec("spconv") is not None:
@@ -31,7 +31,7 @@ def stage_seconds(device: str) -> dict[str, dict[str, list[float]]]:
     seconds: dict[str, dict[str, list[float]]] = {name: {} for name in kernels}
     for _ in range(ROUNDS):
         for name in kernels:
-            for stage, value in _run(loaded[name]).items():
+            for stage, value in _run(loaded[name], clock).items():
                 seconds[name].setdefault(stage, []).append(value)
     return seconds
 
@@ -51,15 +51,15 @@ def _starter(home: str, device: str, name: SparseConvolutionName) -> Models:
     return load_models(options).models[0]
 
 
-def _run(models: Models) -> dict[str, float]:
+def _run(models: Models, clock: Clock) -> dict[str, float]:
     """Seconds per stage of one run in full, seed 1."""
     rngs, silent, options = [torch.Generator().manual_seed(1)], Silent(), SamplerOptions()
-    clock = [time.perf_counter()]
+    times = [clock()]
 
     def lap() -> None:
         if models.device.startswith("cuda"):
             torch.cuda.synchronize(models.device)
-        clock.append(time.perf_counter())
+        times.append(clock())
 
     condition = generate.condition_on_text(models, PROMPT, ConditionOptions(), silent)
     lap()
@@ -72,4 +72,4 @@ def _run(models: Models) -> dict[str, float]:
     generate.decode_mesh(models, slats[0], silent)
     lap()
     names = ("condition", "sparse structure", "SLAT", f"decode, {len(voxels[0]):,} voxels")
-    return {name: end - start for name, (start, end) in zip(names, pairwise(clock), strict=True)}
+    return {name: end - start for name, (start, end) in zip(names, pairwise(times), strict=True)}
