@@ -1,6 +1,7 @@
 """SLAT -> what was asked for: a dense colored surface, 3D Gaussians, a radiance field."""
 
 import io
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,13 +11,15 @@ from pipeline.errors import InvalidInput
 from pipeline.model.formats import DecodeOptions
 from pipeline.srgb import linear_from_srgb
 from pipeline.stored_surface import surface_to_bytes
-from pipeline.types import Artifact, FloatArray, Material, Progress, Role, Stage, Surface
+from pipeline.types import Artifact, FloatArray, Material, PartOf, Progress, Role, Stage, Surface
 
 if TYPE_CHECKING:
     from pipeline.encode.unit_cube import UnitCube
     from pipeline.model.cameras import Camera
     from pipeline.model.flexicubes import ColoredMesh
+    from pipeline.model.gaussians import Gaussians
     from pipeline.model.models import Models
+    from pipeline.model.radiance_field import RadianceField
     from pipeline.model.sparse import SparseTensor
 
 GENERATED_ROUGHNESS = 0.8
@@ -48,25 +51,20 @@ def decode(
         The stored surface if a mesh is asked for, and the files of the other formats.
 
     Raises:
-        InvalidInput: If the model has no decoder for a format.
         EmptyResult: If the mesh has no triangle.
     """
-    for wanted in options.formats:
-        if wanted not in models.facts.formats:
-            raise InvalidInput(
-                f"the model {models.name} cannot make {wanted}, "
-                f"only {', '.join(models.facts.formats)}"
-            )
+    assert set(options.formats) <= set(models.facts.formats), "the model was chosen for them"
     surface: bytes | None = None
     artifacts: list[Artifact] = []
-    for wanted in options.formats:
+    for number, wanted in enumerate(options.formats):
+        part = PartOf(progress, number, len(options.formats))
         match wanted:
             case "mesh":
-                surface = _surface(models, slat, cube, progress)
+                surface = _surface(models, slat, cube, part)
             case "gaussian":
-                artifacts += _gaussian_files(models, slat, name, progress)
+                artifacts += _gaussian_files(models, slat, name, part)
             case "radiance_field":
-                artifacts += _radiance_field_files(models, slat, name, progress)
+                artifacts += _radiance_field_files(models, slat, name, part)
     return surface, tuple(artifacts)
 
 
@@ -115,7 +113,7 @@ def _gaussian_files(
     assert decoder is not None  # `decode` has looked at the formats
     progress(Stage.DECODE, 0.0)
     with torch.no_grad(), models.residency.on_device(decoder):
-        gaussians = decoder.gaussians(slat, decoder(slat))[0]
+        gaussians = _finite(decoder.gaussians(slat, decoder(slat))[0], progress)
         progress(Stage.DECODE, 0.5)
         picture = render(
             gaussians,
@@ -144,7 +142,6 @@ def _radiance_field_files(
 ) -> list[Artifact]:
     import torch
 
-    from pipeline.model.radiance_field import radiance_field_to_bytes
     from pipeline.model.radiance_renderer import RenderOptions, render
 
     decoder = models.radiance_field_decoder
@@ -165,10 +162,35 @@ def _radiance_field_files(
             role="radiance_field",
             file_name=f"{name}.radiance_field.safetensors",
             media_type="application/octet-stream",
-            content=radiance_field_to_bytes(field),
+            content=_field_bytes(field),
         ),
         _preview_file("radiance_field_preview", f"{name}.radiance_field.png", png),
     ]
+
+
+def _finite(gaussians: "Gaussians", progress: Progress) -> "Gaussians":
+    """Leave out what half precision has driven out of range."""
+    import torch
+
+    numbers = torch.cat([c.reshape(len(gaussians), -1) for c in vars(gaussians).values()], dim=1)
+    good = numbers.isfinite().all(1)
+    if bool(good.all()):
+        return gaussians
+    progress.warn(
+        Stage.DECODE, f"{int((~good).sum())} of {len(good)} Gaussians are no numbers and left out"
+    )
+    return replace(gaussians, **{name: value[good] for name, value in vars(gaussians).items()})
+
+
+def _field_bytes(field: "RadianceField") -> bytes:
+    from pipeline.model.radiance_field import radiance_field_to_bytes
+
+    try:
+        return radiance_field_to_bytes(field)
+    except InvalidInput:  # a value that float16 cannot hold
+        import torch
+
+        return radiance_field_to_bytes(field, dtype=torch.float32)
 
 
 def _preview_camera() -> "Camera":

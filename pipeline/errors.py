@@ -61,9 +61,17 @@ class ModelUnavailable(PipelineError):
 
 
 class OutOfMemory(PipelineError):
-    """The options ask for more memory than there is."""
+    """The options ask for more memory than there is.
+
+    Attributes:
+        is_estimate: Whether it was foreseen, and nothing was allocated.
+    """
 
     reason = "OUT_OF_MEMORY"
+
+    def __init__(self, message: str, *, is_estimate: bool = False) -> None:
+        super().__init__(message)
+        self.is_estimate = is_estimate
 
 
 class DiskFull(PipelineError):

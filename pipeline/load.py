@@ -6,7 +6,7 @@ A model folder looks like a published one: `pipeline.json` names the checkpoints
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +15,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from pipeline.checkpoints.library import find_checkpoint, find_conditioner, place_of, resolve
+from pipeline.checkpoints.library import (
+    Place,
+    find_checkpoint,
+    find_conditioner,
+    find_place,
+)
 from pipeline.checkpoints.license import find_license
 from pipeline.checkpoints.verify import Verification, verify
 from pipeline.errors import InvalidInput, ModelUnavailable
@@ -26,13 +31,14 @@ from pipeline.model.condition.encoder import PictureEncoder, TextEncoder
 from pipeline.model.condition.minilm import MiniLmEncoder, minilm_folder
 from pipeline.model.condition.options import ConditionOptions
 from pipeline.model.condition.small_vit import ImageEncoder
+from pipeline.model.formats import Format
 from pipeline.model.gaussians import SLatGaussianDecoder
 from pipeline.model.kernels import Kernels
 from pipeline.model.load_options import LoadOptions
 from pipeline.model.mesh_decoder import SLatMeshDecoder
 from pipeline.model.models import Models
 from pipeline.model.radiance_field import SLatRadianceFieldDecoder
-from pipeline.model.residency import Residency
+from pipeline.model.residency import Residency, is_out_of_memory
 from pipeline.model.sampler import Sampler, SamplerOptions
 from pipeline.model.slat import SLatEncoder, SLatFlowModel
 from pipeline.model.sparse_structure import (
@@ -63,8 +69,13 @@ class LoadedModels:
         """What is told about each."""
         return tuple(model.facts for model in self.models)
 
-    def choose(self, name: str, source: str) -> Models:
-        """The model of that name, or the first that takes `source` ("prompt" or "image").
+    def choose(self, name: str, source: str, formats: Sequence[Format]) -> Models:
+        """The model of that name, or the first that fits.
+
+        Args:
+            name: "" for any.
+            source: What it must take: "prompt" or "image".
+            formats: What it must be able to make.
 
         Raises:
             InvalidInput: If there is none.
@@ -73,12 +84,16 @@ class LoadedModels:
         if not named:
             known = ", ".join(model.name for model in self.models)
             raise InvalidInput(f"this server has no model {name!r}, only {known}")
-        for model in named:
-            if source in model.facts.takes:
+        fitting = [model for model in named if source in model.facts.takes]
+        if not fitting:
+            names = ", ".join(model.name for model in named)
+            other = {"prompt": "give an image", "image": "give a prompt"}[source]
+            raise InvalidInput(f"{names} takes no {source}: {other}, or use a model that does")
+        for model in fitting:
+            if set(formats) <= set(model.facts.formats):
                 return model
-        names = ", ".join(model.name for model in named)
-        other = {"prompt": "give an image", "image": "give a prompt"}[source]
-        raise InvalidInput(f"{names} takes no {source}: {other}, or add a model that does")
+        can = "; ".join(f"{m.name} makes {', '.join(m.facts.formats)}" for m in fitting)
+        raise InvalidInput(f"no model here makes {', '.join(formats)} from one {source}: {can}")
 
 
 _ENCODERS = {
@@ -101,13 +116,29 @@ def load_models(options: LoadOptions, *, with_encoders: bool = False) -> LoadedM
             kernel or device that was asked for is not there. The message names it.
     """
     device = _device(options.device)
-    chosen = kernels.choose(options.kernels, device)
+    try:
+        chosen = kernels.choose(options.kernels, device)
+    except InvalidInput as e:  # the server's setting, not the fault of who asks for an asset
+        raise ModelUnavailable(str(e)) from e
     loader = _Loader(Path(options.home), device, chosen, with_encoders=with_encoders)
-    loaded = [loader.model(name) for name in options.models]
-    residency = Residency.choose(options.offload, torch.device(device), loader.networks())
-    models = tuple(replace(model, residency=residency) for model in loaded)
-    for model in models:
-        warm_up(model)
+    try:
+        loaded = [loader.model(name) for name in options.models]
+        residency = Residency.choose(options.offload, torch.device(device), loader.networks())
+        models = tuple(replace(model, residency=residency) for model in loaded)
+        for model in models:
+            warm_up(model)
+    except Exception as e:
+        if not is_out_of_memory(e):
+            raise
+        raise ModelUnavailable(
+            f"{', '.join(options.models)} needs more memory than there is on {device}: set offload "
+            "to on, or use a smaller model"
+        ) from e
+    names = [model.name for model in models]
+    if len(set(names)) < len(names):
+        raise ModelUnavailable(
+            f"two of the models are called the same: {', '.join(names)}; give one of them"
+        )
     return LoadedModels(
         models=models,
         device_in_words=_in_words(device),
@@ -134,7 +165,8 @@ class _Loader:
 
     def model(self, name: str) -> Models:
         """Load one model."""
-        folder = resolve(self._home, name)
+        place = find_place(self._home, name)
+        folder = place.path
         checked = verify(folder, self._home)
         if checked.problems:
             raise ModelUnavailable(_in_a_sentence(checked))
@@ -154,9 +186,10 @@ class _Loader:
         takes = {"prompt": text, "image": image}
         makes = {"mesh": True, "gaussian": gaussian, "radiance_field": field}
         facts = ModelFacts(
-            name=args.get("model_name", name if Path(name).name == name else folder.name),
+            name=args.get("model_name", _name_of(place, name)),
             digest=_digest(checked),
-            license=find_license(folder, place_of(self._home, folder).entry),
+            license=find_license(folder, place.entry),
+            runs_on=f"{self._device}; {self._kernels.in_short()}",
             takes=tuple(source for source, one in takes.items() if one is not None),
             formats=tuple(wanted for wanted, one in makes.items() if one is not None),
         )
@@ -288,6 +321,15 @@ def _in_words(device: str) -> str:
         card = torch.cuda.get_device_properties(device)
         return f"{device} {card.name}, {card.total_memory / 2**30:.1f} GiB"
     return f"{device}, {torch.get_num_threads()} threads"
+
+
+def _name_of(place: Place, name: str) -> str:
+    """What people call a model whose files do not say it."""
+    if place.entry is not None:
+        return place.entry.name
+    if place.repository:
+        return place.repository.rpartition("/")[2]
+    return name if Path(name).name == name else place.path.name
 
 
 def _in_a_sentence(checked: Verification) -> str:

@@ -97,8 +97,9 @@ def _peak_memory() -> int:
 
 # What decides the bytes of an asset, beside its inputs.
 _LIBRARIES = (
-    "lodsmith", "torch", "numpy", "scipy", "numba", "libigl", "embreex", "meshoptimizer",
-    "fast-simplification", "xatlas", "vhacdx", "pillow",
+    "lodsmith", "torch", "transformers", "tokenizers", "safetensors", "onnxruntime", "numpy",
+    "scipy", "numba", "libigl", "embreex", "meshoptimizer", "fast-simplification", "xatlas",
+    "vhacdx", "pillow",
 )  # fmt: skip
 
 

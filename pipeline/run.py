@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.errors import EmptyResult, InvalidInput, OutOfMemory
+from pipeline.export.name import variant_name
 from pipeline.model.load_options import LoadOptions
 from pipeline.options import AssetOptions
 from pipeline.place import place
@@ -23,7 +24,7 @@ from pipeline.report import (
     report_json,
 )
 from pipeline.stored_surface import surface_from_bytes, surface_to_bytes
-from pipeline.types import Artifact, ModelFacts, Progress, Stage
+from pipeline.types import Artifact, ModelFacts, PartOf, Progress, Stage
 
 if TYPE_CHECKING:
     from pipeline.load import LoadedModels
@@ -121,7 +122,8 @@ def generate(request: GenerateRequest, loaded: "LoadedModels", meter: StageMeter
     """
     from pipeline.model.residency import is_out_of_memory
 
-    models = loaded.choose(request.model, "prompt" if request.prompt is not None else "image")
+    source = "prompt" if request.prompt is not None else "image"
+    models = loaded.choose(request.model, source, request.options.decode.formats)
     try:
         return _generate(request, models, meter)
     except Exception as error:
@@ -129,7 +131,7 @@ def generate(request: GenerateRequest, loaded: "LoadedModels", meter: StageMeter
             raise
         why = str(error).partition(";")[0].splitlines()[0]
     # Outside of the handler: its traceback would keep the first try's tensors alive.
-    meter.warn(Stage.DECODE, f"memory ran out ({why}); tried again with less at a time, slower")
+    meter.warn(Stage.QUEUED, f"memory ran out ({why}); tried again with less at a time, slower")
     try:
         return _generate(request, models.leaner(), meter)
     except Exception as error:
@@ -137,7 +139,8 @@ def generate(request: GenerateRequest, loaded: "LoadedModels", meter: StageMeter
             raise
         raise OutOfMemory(
             "the model needs more memory than there is, even with less at a time; "
-            "ask for fewer variants or pictures, or use a smaller model"
+            "ask for fewer variants or pictures, or use a smaller model",
+            is_estimate=isinstance(error, OutOfMemory) and error.is_estimate,
         ) from error
 
 
@@ -146,7 +149,6 @@ def _generate(request: GenerateRequest, models: "Models", meter: StageMeter) -> 
 
     from pipeline.decode import decode
     from pipeline.encode.encode import coarse_shape
-    from pipeline.export.name import variant_name
     from pipeline.model import generate as model
     from pipeline.model.lora import applied
     from pipeline.stored_slat import slat_to_bytes
@@ -157,7 +159,8 @@ def _generate(request: GenerateRequest, models: "Models", meter: StageMeter) -> 
     with applied(models, request.adapter, request.adapter_strength, meter):
         shape = None
         if request.shape is not None:
-            shape = coarse_shape(models, surface_from_bytes(request.shape), meter)
+            part = PartOf(meter, 0, 1 + len(request.images))
+            shape = coarse_shape(models, surface_from_bytes(request.shape), part)
         condition = _condition(request, models, meter)
         if shape is None:
             voxels = model.sample_sparse_structure(
@@ -175,14 +178,19 @@ def _generate(request: GenerateRequest, models: "Models", meter: StageMeter) -> 
             [rngs[i] for i in kept],
             meter,
         )
-    variants = []
+    variants: list[Variant] = []
     for number, (i, slat) in enumerate(zip(kept, slats, strict=True)):
-        name = variant_name(request.name, number, len(request.seeds))
-        surface, artifacts = decode(
-            models, slat, options.decode, name, shape.cube if shape else None, meter
-        )
-        if surface is None:  # no mesh will be built that has a report
-            artifacts += (_generation_report(request, models, i, name, artifacts, meter),)
+        name = variant_name(request.name, len(variants), len(request.seeds))
+        part = PartOf(meter, number, len(kept))
+        try:
+            surface, artifacts = decode(
+                models, slat, options.decode, name, shape.cube if shape else None, part
+            )
+        except EmptyResult as error:
+            if not variants and number + 1 == len(kept):
+                raise
+            meter.warn(Stage.DECODE, f"seed {request.seeds[i]} is left out: {error}")
+            continue
         variants.append(
             Variant(
                 seed=request.seeds[i],
@@ -191,6 +199,8 @@ def _generate(request: GenerateRequest, models: "Models", meter: StageMeter) -> 
                 artifacts=artifacts,
             )
         )
+    if "mesh" not in options.decode.formats:  # nothing will be built that has a report
+        variants = _with_reports(variants, request, models, meter)
     return Generation(model=models.facts, variants=tuple(variants))
 
 
@@ -205,40 +215,45 @@ def _condition(request: GenerateRequest, models: "Models", progress: Progress) -
     if options.negative_prompt:
         progress.warn(Stage.CONDITION, "the negative prompt is not used: it needs a prompt")
     size_px = model.picture_size_px(models)
+    before = 0 if request.shape is None else 1  # the shape was part of the stage too
+    count = before + len(request.images)
     pictures = [
-        preprocess(content, size_px, progress, models.matting) for content in request.images
+        preprocess(content, size_px, PartOf(progress, before + i, count), models.matting)
+        for i, content in enumerate(request.images)
     ]
     return model.condition_on_pictures(models, pictures, progress)
 
 
-def _generation_report(
-    request: GenerateRequest,
-    models: "Models",
-    index: int,
-    name: str,
-    artifacts: Sequence[Artifact],
-    meter: StageMeter,
-) -> Artifact:
-    recipe: Mapping[str, Json] = {
-        **request.recipe,
-        "seed": request.seeds[index],
-        "model": asdict(models.facts),
-        "options": asdict(request.options),
-        "versions": library_versions(),
-    }
-    report = generation_report_json(
-        name=name,
-        recipe=recipe,
-        records=meter.finish(),
-        outputs={artifact.file_name: artifact.content for artifact in artifacts},
-        warnings=meter.warnings,
-    )
-    return Artifact(
-        role="report",
-        file_name=f"{name}.report.json",
-        media_type="application/json",
-        content=report,
-    )
+def _with_reports(
+    variants: Sequence[Variant], request: GenerateRequest, models: "Models", meter: StageMeter
+) -> list[Variant]:
+    """Add a report to each; the times are those of all together."""
+    records = meter.finish()
+    reported = []
+    for number, variant in enumerate(variants):
+        name = variant_name(request.name, number, len(request.seeds))
+        recipe: Mapping[str, Json] = {
+            **request.recipe,
+            "seed": variant.seed,
+            "model": asdict(models.facts),
+            "options": asdict(request.options),
+            "versions": library_versions(),
+        }
+        content = generation_report_json(
+            name=name,
+            recipe=recipe,
+            records=records,
+            outputs={artifact.file_name: artifact.content for artifact in variant.artifacts},
+            warnings=meter.warnings,
+        )
+        report = Artifact(
+            role="report",
+            file_name=f"{name}.report.json",
+            media_type="application/json",
+            content=content,
+        )
+        reported.append(replace(variant, artifacts=(*variant.artifacts, report)))
+    return reported
 
 
 def _kept_variants(

@@ -58,6 +58,22 @@ class Silent:
     def warn(self, stage: Stage, message: str) -> None: ...
 
 
+class PartOf:
+    """A `Progress` for part `index` of `count` equal parts of a stage's work."""
+
+    def __init__(self, whole: Progress, index: int, count: int) -> None:
+        self._whole, self._index, self._count = whole, index, count
+
+    def __call__(self, stage: Stage, fraction: float) -> None:
+        self._whole(stage, (self._index + fraction) / self._count)
+
+    def preview(self, stage: Stage, png: bytes) -> None:
+        self._whole.preview(stage, png)
+
+    def warn(self, stage: Stage, message: str) -> None:
+        self._whole.warn(stage, message)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Mesh:
     """Triangles in space, without appearance.
@@ -204,6 +220,7 @@ class ModelFacts:
     """What is told about a loaded model.
 
     digest: SHA-256 over all its files, hex. takes: "prompt", "image". formats: what it can make.
+    runs_on: device, precision and kernels, which all change the last digits of what it makes.
     """
 
     name: str
@@ -211,3 +228,4 @@ class ModelFacts:
     license: str
     takes: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
+    runs_on: str = ""

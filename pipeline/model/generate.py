@@ -1,7 +1,7 @@
 """The two-stage generator: condition -> sparse structure -> SLAT -> mesh, Gaussians, field."""
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from pipeline.model.models import Models
 from pipeline.model.sampler import Sampler, SamplerOptions
 from pipeline.model.slat import FlowVoxels
 from pipeline.model.sparse import SparseTensor
-from pipeline.types import ByteArray, FloatArray, IntArray, Progress, Stage
+from pipeline.types import ByteArray, FloatArray, IntArray, PartOf, Progress, Stage
 
 
 @torch.no_grad()
@@ -76,7 +76,8 @@ def condition_on_pictures(
     progress(Stage.CONDITION, 0.0)
     with models.residency.on_device(*_networks(encoder)):
         for i, rgb in enumerate(pictures):
-            tick = _part_of(progress, i, len(pictures))
+            part = PartOf(progress, i, len(pictures))
+            tick = partial(part, Stage.CONDITION)
             cond.append(encoder(to_picture_tensor(rgb, models.device), tick))
     progress(Stage.CONDITION, 1.0)
     return Condition(cond=torch.cat(cond), null=torch.zeros_like(cond[0]))
@@ -85,11 +86,6 @@ def condition_on_pictures(
 def _networks(encoder: TextEncoder | PictureEncoder) -> tuple[nn.Module, ...]:
     """What has to be moved; some encoders always stay on the CPU."""
     return (encoder,) if isinstance(encoder, nn.Module) else ()
-
-
-def _part_of(progress: Progress, index: int, count: int) -> Callable[[float], None]:
-    """What hears how far picture `index` of `count` is."""
-    return lambda fraction: progress(Stage.CONDITION, (index + fraction) / count)
 
 
 @torch.no_grad()
@@ -115,6 +111,13 @@ def sample_sparse_structure(
     Returns:
         `[L, 3]` int64 coordinates of each variant, sorted. L may be 0.
     """
+    if models.is_lean and len(rngs) > 1:  # one by one: each has a generator of its own
+        return [
+            sample_sparse_structure(
+                models, condition, options, multi_image, [rng], PartOf(progress, i, len(rngs))
+            )[0]
+            for i, rng in enumerate(rngs)
+        ]
     flow, count = models.structure_flow, len(rngs)
     noise = torch.cat([torch.randn(1, *models.structure_shape, generator=rng) for rng in rngs])
 
@@ -127,6 +130,12 @@ def sample_sparse_structure(
         return v.reshape(len(cond), count, *v.shape[1:])
 
     sampler = models.structure_sampler.override(options)
+    if multi_image == "stochastic" and len(condition.cond) > sampler.steps:
+        progress.warn(
+            Stage.SPARSE_STRUCTURE,
+            f"only the first {sampler.steps} of {len(condition.cond)} pictures are looked at: one "
+            "per step; take more steps or multidiffusion",
+        )
     with models.residency.on_device(flow):
         batch = count * _terms_at_once(models, condition, sampler, multi_image)
         estimate = structure_flow_memory(flow, batch, condition.cond.shape[1])
@@ -178,6 +187,14 @@ def sample_slat(
     Returns:
         One sample per variant, each with batch index 0.
     """
+    if models.is_lean and len(rngs) > 1:
+        return [
+            sample_slat(
+                models, condition, [voxels[i]], options, multi_image, [rng],
+                PartOf(progress, i, len(rngs)),
+            )[0]
+            for i, rng in enumerate(rngs)
+        ]  # fmt: skip
     count = len(voxels)
     coords = torch.cat([F.pad(v, (1, 0), value=b) for b, v in enumerate(voxels)])
     channels = len(models.slat_mean)
@@ -195,9 +212,9 @@ def sample_slat(
     def velocity(x: Tensor, t: float, cond: Tensor) -> Tensor:
         batch = len(cond) * count
         time = torch.full((batch,), 1000 * t, device=models.device)
-        rows, voxels = arranged(len(cond))
+        rows, arrangement = arranged(len(cond))
         noisy = SparseTensor(coords=rows, feats=x.repeat(len(cond), 1), batch_size=batch)
-        v: Tensor = flow(noisy, time, cond.repeat_interleave(count, dim=0), voxels).feats
+        v: Tensor = flow(noisy, time, cond.repeat_interleave(count, dim=0), arrangement).feats
         return v.reshape(len(cond), -1, v.shape[1])
 
     sampler = models.slat_sampler.override(options)

@@ -62,6 +62,12 @@ class Kernels:
     sparse_convolution: Choice[SparseConvolution]
     precision: torch.dtype
 
+    def in_short(self) -> str:
+        """What of it changes the last digits of a result."""
+        parts = (self.attention, self.sparse_convolution)
+        names = ", ".join(f"{choice.name} {choice.version}" for choice in parts)
+        return f"{str(self.precision).removeprefix('torch.')}, {names}"
+
     def describe(self) -> dict[str, str]:
         """A line for each seam and the precision, for people to read."""
         return {

@@ -27,6 +27,7 @@ from pipeline.types import ModelFacts, Progress, Stage
 FORMAT = "lodsmith-lora/1"
 MAX_RANK = 256
 MAX_STRENGTH = 2.0
+_MAX_HEADER_BYTES = 4 << 20
 
 Target = Literal["to_qkv", "to_q", "to_kv", "to_out", "mlp"]
 Flow = Literal["structure_flow", "slat_flow"]
@@ -334,7 +335,8 @@ def _metadata(content: bytes) -> dict[str, str]:
     """The text entries of a safetensors header; the format's own reader does not give them."""
     length = int.from_bytes(content[:8], "little")
     not_one = "the file is no adapter; give one that `lodsmith train --lora` has written"
-    if len(content) < 8 or length > len(content) - 8:
+    # A header lists a few hundred tensors; parsed, a huge one would take thirty times its size.
+    if len(content) < 8 or length > min(len(content) - 8, _MAX_HEADER_BYTES):
         raise InvalidInput(not_one)
     try:
         metadata = json.loads(content[8 : 8 + length])["__metadata__"]

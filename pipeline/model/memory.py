@@ -56,7 +56,8 @@ class MemoryEstimate:
         if free is not None and self.working_bytes > free:
             raise OutOfMemory(
                 f"{stage} needs about {self.working_bytes / 1e9:.1f} GB, {free / 1e9:.1f} GB are "
-                f"free on {device}; ask for fewer variants or pictures, or use a smaller model"
+                f"free on {device}; ask for fewer variants or pictures, or use a smaller model",
+                is_estimate=True,
             )
 
 

@@ -13,6 +13,7 @@ from torch import nn
 
 from pipeline.errors import InvalidInput, ModelUnavailable
 from pipeline.load import load_models
+from pipeline.model.kernel_options import KernelOptions
 from pipeline.model.load_options import LoadOptions
 from pipeline.model.models import Models
 from pipeline.model.sampler import Sampler
@@ -68,20 +69,58 @@ def test_several_models_are_asked_in_order(tmp_path: Path) -> None:
     rename(other, "other")
     loaded = load_models(options(one, other))
     assert [facts.name for facts in loaded.facts] == ["tiny-random", "other"]
-    assert loaded.choose("", "image").name == "tiny-random"
-    assert loaded.choose("other", "image").name == "other"
+    assert loaded.choose("", "image", ["mesh"]).name == "tiny-random"
+    assert loaded.choose("other", "image", ["mesh"]).name == "other"
     with pytest.raises(InvalidInput, match="no model 'third', only tiny-random, other"):
-        loaded.choose("third", "image")
+        loaded.choose("third", "image", ["mesh"])
     with pytest.raises(InvalidInput, match="takes no prompt: give an image"):
-        loaded.choose("", "prompt")
+        loaded.choose("", "prompt", ["mesh"])
 
 
 def test_the_first_that_takes_the_source_is_chosen(folder: Path) -> None:
     picture_model = only_one(folder)
     text_model = replace(picture_model, facts=replace(picture_model.facts, takes=("prompt",)))
     loaded = replace(load_models(options(folder)), models=(picture_model, text_model))
-    assert loaded.choose("", "prompt") is text_model
-    assert loaded.choose("", "image") is picture_model
+    assert loaded.choose("", "prompt", ["mesh"]) is text_model
+    assert loaded.choose("", "image", ["mesh"]) is picture_model
+
+
+def test_the_first_that_makes_the_formats_is_chosen(folder: Path) -> None:
+    rich = only_one(folder)
+    poor = replace(rich, facts=replace(rich.facts, name="poor", formats=("mesh",)))
+    loaded = replace(load_models(options(folder)), models=(poor, rich))
+    assert loaded.choose("", "image", ["mesh"]) is poor
+    assert loaded.choose("", "image", ["mesh", "gaussian"]) is rich
+    with pytest.raises(InvalidInput, match="makes gaussian from one image: poor makes mesh"):
+        loaded.choose("poor", "image", ["gaussian"])
+
+
+def test_two_models_of_one_name_are_refused(tmp_path: Path) -> None:
+    one, other = write_tiny_model(tmp_path / "one"), write_tiny_model(tmp_path / "other")
+    with pytest.raises(ModelUnavailable, match="called the same: tiny-random, tiny-random"):
+        load_models(options(one, other))
+
+
+def test_a_kernel_that_is_missing_is_the_servers_fault(folder: Path) -> None:
+    wrong = replace(options(folder), kernels=KernelOptions(attention="flash"))
+    with pytest.raises(ModelUnavailable, match="attention flash cannot be used"):
+        load_models(wrong)
+
+
+def test_too_little_memory_to_load_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("pipeline.load.warm_up", fail)
+    with pytest.raises(ModelUnavailable, match="set offload to on, or use a smaller model"):
+        load_models(options(folder))
+
+
+def test_facts_say_what_changes_the_last_digits(folder: Path) -> None:
+    plain = only_one(folder).facts.runs_on
+    half = replace(options(folder), kernels=KernelOptions(precision="bfloat16"))
+    assert "cpu; float32, sdpa" in plain
+    assert "bfloat16" in load_models(half).facts[0].runs_on
 
 
 def rename(folder: Path, name: str) -> None:

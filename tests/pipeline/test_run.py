@@ -30,7 +30,7 @@ from pipeline import (
     surface_from_glb,
 )
 from pipeline import generate as run_generate
-from pipeline.decode import colored_surface
+from pipeline.decode import colored_surface, decode
 from pipeline.encode.unit_cube import fit_cube
 from pipeline.errors import Cancelled, EmptyResult, InvalidInput, OutOfMemory
 from pipeline.mesh.lod import LodOptions
@@ -294,7 +294,9 @@ def test_formats_do_not_change_each_other(models: Models, stored: bytes) -> None
 
 def test_a_format_that_the_model_cannot_make_is_refused(models: Models) -> None:
     poor = replace(models, facts=replace(models.facts, formats=("mesh",)))
-    with pytest.raises(InvalidInput, match="tiny-random cannot make gaussian, only mesh"):
+    with pytest.raises(
+        InvalidInput, match="makes gaussian from one prompt: tiny-random makes mesh"
+    ):
         generated(replace(PROMPT, options=with_formats("gaussian")), poor)
 
 
@@ -303,7 +305,47 @@ def test_variants_have_names_and_seeds_of_their_own(models: Models) -> None:
     variants = generated(request, models)
     assert [variant.seed for variant in variants] == [7, 8]
     assert [v.artifacts[0].file_name for v in variants] == ["BarrelV1.ply", "BarrelV2.ply"]
+    reports = [json.loads(v.artifacts[-1].content) for v in variants]
+    assert [report["name"] for report in reports] == ["BarrelV1", "BarrelV2"]
+    stages = [entry["stage"] for entry in reports[0]["stages"]]
+    assert len(set(stages)) == len(stages)  # each once, for all variants together
     assert variants[0].artifacts[0].content != variants[1].artifacts[0].content
+
+
+def test_a_variant_without_a_surface_is_left_out(
+    models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+
+    def fail_first(*arguments: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 1:
+            raise EmptyResult("the model left no surface for this prompt; try another seed")
+        return decode(*arguments)
+
+    monkeypatch.setattr("pipeline.decode.decode", fail_first)
+    request = replace(PROMPT, seeds=(7, 8), name="Barrel", options=with_formats("gaussian"))
+    meter = StageMeter(Silent(), time.monotonic)
+    (variant,) = run_generate(request, only(models), meter).variants
+    assert variant.seed == 8
+    assert variant.artifacts[0].file_name == "BarrelV1.ply"
+    assert any("seed 7 is left out" in warning for warning in meter.warnings)
+    calls.clear()
+    with pytest.raises(EmptyResult):
+        generated(replace(request, seeds=(7,)), models)
+
+
+def test_every_stage_of_several_parts_runs_from_zero_to_one_once(models: Models) -> None:
+    listener = Listener()
+    request = GenerateRequest(
+        images=(picture(), picture()), seeds=(1, 2), options=with_formats("mesh", "gaussian")
+    )
+    generated(request, models, listener)
+    for stage in (Stage.PREPROCESS, Stage.CONDITION, Stage.SPARSE_STRUCTURE, Stage.SLAT,
+                  Stage.DECODE):  # fmt: skip
+        fractions = [fraction for at, fraction in listener.calls if at is stage]
+        assert fractions == sorted(fractions), stage
+        assert fractions[-1] == 1.0
 
 
 def test_a_stored_slat_comes_back(models: Models) -> None:

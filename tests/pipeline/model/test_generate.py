@@ -149,9 +149,20 @@ def test_variants_in_one_batch_are_what_they_are_alone(
 
 
 def test_lean_sampling_gives_the_same(models: Models, condition: Condition) -> None:
-    lean = sampled(models.leaner(), condition, 7)
-    usual = sampled(models, condition, 7)
-    torch.testing.assert_close(lean.feats, usual.feats, atol=1e-5, rtol=1e-5)
+    lean = sampled_together(models.leaner(), condition, [7, 8])
+    usual = sampled_together(models, condition, [7, 8])
+    for one, other in zip(lean, usual, strict=True):
+        torch.testing.assert_close(one.feats, other.feats, atol=1e-5, rtol=1e-5)
+
+
+def test_more_pictures_than_steps_is_a_warning(models: Models) -> None:
+    together = condition_on_pictures(models, views(3), Silent())
+    listener = Listener()
+    rng = torch.Generator()
+    sample_sparse_structure(
+        models, together, SamplerOptions(steps=2), "stochastic", [rng], listener
+    )
+    assert "only the first 2 of 3 pictures" in listener.warnings[0]
 
 
 def test_a_negative_prompt_stands_in_for_the_empty_one(models: Models) -> None:

@@ -432,3 +432,10 @@ def test_params_have_limits(changes: dict[str, object], says: str) -> None:
 
 def test_the_module_names_every_flow_of_a_model() -> None:
     assert lora_module.FLOWS == ("structure_flow", "slat_flow")
+
+
+def test_a_huge_header_is_refused_before_it_is_parsed() -> None:
+    header = b'{"__metadata__": {"format": "x"}, "a": "' + b" " * (5 << 20) + b'"}'
+    content = len(header).to_bytes(8, "little") + header
+    with pytest.raises(InvalidInput, match="no adapter"):
+        load_adapter(content)
