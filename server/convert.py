@@ -62,6 +62,10 @@ def spec_from(message: pb.JobSpec) -> JobSpec:
         raise InvalidRequest(
             f"spec.seed must be in [0, 2^63 - 1], got {message.seed}", field="spec.seed"
         )
+    if message.HasField("adapter_strength") and not message.HasField("adapter"):
+        raise InvalidRequest(
+            "spec.adapter_strength needs spec.adapter", field="spec.adapter_strength"
+        )
     return JobSpec(
         asset_name=message.asset_name,
         prompt=message.prompt if source == "prompt" else None,

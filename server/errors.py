@@ -12,7 +12,7 @@ from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
 from pipeline import errors as pipeline_errors
 from pipeline.errors import PipelineError
-from server import refusals
+from server import incident, refusals
 from server.refusals import Refusal
 
 DOMAIN = "lodsmith"
@@ -73,15 +73,9 @@ def status_of(error: PipelineError | Refusal) -> CallStatus:
     return _status(code, str(error), error.reason, metadata, extra)
 
 
-def status_of_defect(incident: str) -> CallStatus:
-    """Return how a call ends that raised something unforeseen: without any of its text."""
-    return _status(
-        grpc.StatusCode.INTERNAL,
-        f"a defect in the server; its log has the details under incident {incident}",
-        "INTERNAL",
-        {"incident": incident},
-        [],
-    )
+def status_of_defect(defect: incident.Incident) -> CallStatus:
+    """Return how a call ends that raised something unforeseen."""
+    return _status(grpc.StatusCode.INTERNAL, defect.message, incident.REASON, defect.metadata, [])
 
 
 def _status(

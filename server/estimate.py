@@ -81,8 +81,11 @@ class Estimate:
             position: Which of them runs.
             floor: What was said of the job before; a task that is repeated does not take it back.
         """
-        tasks_s = [sum(times.seconds(stage) for stage in _STAGES_OF[kind]) for kind in plan]
-        self._stages_s = {stage: times.seconds(stage) for stage in _STAGES_OF[plan[position]]}
+        stages = [{stage: times.seconds(stage) for stage in _STAGES_OF[kind]} for kind in plan]
+        if plan[0] is TaskKind.IMPORT and TaskKind.GENERATE in plan:  # the shape is given
+            del stages[plan.index(TaskKind.GENERATE)][Stage.SPARSE_STRUCTURE]
+        tasks_s = [sum(seconds.values()) for seconds in stages]
+        self._stages_s = stages[position]
         self._earlier_s = sum(tasks_s[:position])
         self._total_s = sum(tasks_s) or 1.0
         self._fractions: dict[Stage, float] = {}

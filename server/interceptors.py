@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 
 from pipeline.errors import PipelineError
 from server.errors import DETAILS_KEY, CallStatus, status_of, status_of_defect
+from server.incident import log_incident
 from server.refusals import InvalidRequest, Refusal
 
 logger = logging.getLogger(__name__)
@@ -136,9 +137,8 @@ async def _call(name: str, context: Context) -> AsyncIterator[None]:
         ended = "aborted"
         raise
     except Exception:
-        incident = uuid.uuid4().hex[:12]
-        ended = f"INTERNAL, incident {incident}"
-        logger.exception("%s: incident %s", name, incident)
+        incident = log_incident(logger, name)
+        ended = f"INTERNAL, incident {incident.number}"
         await _abort(context, status_of_defect(incident), call_id)
     finally:
         logger.info("%s: %s (%.0f ms)", name, ended, 1000 * (time.monotonic() - start_s))

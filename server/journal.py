@@ -45,7 +45,7 @@ T = TypeVar("T")
 Clock = Callable[[], int]
 """Returns microseconds since 1970."""
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2  # raise it, and migrate, when unfinished jobs of before cannot go on
 _EVENTS_PER_READ = 500
 _WRITES_PER_COMMIT = 256
 _HAPPENINGS: Mapping[str, type[Happening]] = {
@@ -141,13 +141,12 @@ class _Journal:
         )
 
     def create(self, request_id: str, spec: JobSpec, uid: str) -> tuple[Job, bool]:
-        spec_text = dumps(spec)
         if request_id:
             row = self.database.execute(
                 "SELECT uid, spec FROM jobs WHERE request_id = ?", (request_id,)
             ).fetchone()
             if row is not None:
-                if row[1] != spec_text:
+                if _spec_of(row[1]) != spec:  # not the texts: an older server wrote fewer fields
                     raise RequestIdReused(
                         f"request_id {request_id!r} belongs to a job with another spec; "
                         "use a new id for a new job",
@@ -168,7 +167,7 @@ class _Journal:
         self.database.execute(
             "INSERT INTO jobs (uid, request_id, spec, state, details, last_sequence, create_us)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (uid, request_id or None, spec_text, job.state, dumps(job.details), 0, now_us),
+            (uid, request_id or None, dumps(spec), job.state, dumps(job.details), 0, now_us),
         )
         for position, kind in enumerate(spec.plan):
             self.database.execute(
@@ -581,14 +580,31 @@ def _connect(path: Path) -> sqlite3.Connection:
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("PRAGMA synchronous = FULL")
     version = database.execute("PRAGMA user_version").fetchone()[0]
-    if version not in (0, _SCHEMA_VERSION):
+    if version > _SCHEMA_VERSION:
         raise InvalidInput(
             f"{path} was made by another version of the server (format {version}, this one has "
             f"{_SCHEMA_VERSION}); use that version or another --data-dir"
         )
-    database.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
     database.executescript(_Journal.SCHEMA)
+    if version < _SCHEMA_VERSION:
+        _migrate(database)
     return database
+
+
+def _migrate(database: sqlite3.Connection) -> None:
+    """Bring a journal of format 1, or a new one, to this format.
+
+    Outcomes of format 1 name a surface in another way, so unfinished jobs start from their first
+    task. What has ended is read as it is.
+    """
+    database.execute("BEGIN IMMEDIATE")
+    database.execute(
+        "UPDATE tasks SET state = iif(position = 0, 'ready', 'waiting'), outcome = NULL"
+        " WHERE job_uid IN (SELECT uid FROM jobs WHERE state NOT IN (?, ?, ?))",
+        [state for state in JobState if state.is_final],
+    )
+    database.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+    database.execute("COMMIT")
 
 
 def _log_failed_post(done: "asyncio.Future[object]") -> None:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from contextlib import suppress
 
 from pipeline import Stage
@@ -25,6 +25,8 @@ from server.engine import (
     WorkerLost,
 )
 from server.estimate import Estimate, StageTimes
+from server.incident import REASON as INTERNAL
+from server.incident import log_incident
 from server.jobs import Job, JobError, JobState, ReadyTask, StageProgressed
 from server.journal import JobStore
 from server.record import JSON, to_json
@@ -32,7 +34,6 @@ from server.record import JSON, to_json
 logger = logging.getLogger(__name__)
 
 _MAX_LOST_WORKERS = 2  # the second loss in the same task looks like the task's fault
-_RETRYABLE = frozenset({"WORKER_LOST", "DISK_FULL", "OUT_OF_MEMORY"})
 _OUTCOMES_TO_LEARN_FROM = 40
 _RETRY_S = 1.0
 
@@ -121,24 +122,37 @@ class Scheduler:
             if not self._engine.free(kind):
                 self._engine.wake(kind)
                 return
-            task = _task(ready)
-            job = await self._store.start_task(ready, key=task.key(self._model_digest()))
+            try:
+                task = _task(ready)
+                listener = self._listener(ready)
+            except Exception:  # an odd row of the journal must not stop the jobs behind it
+                incident = log_incident(logger, f"job {uid}")
+                error = JobError(
+                    reason=INTERNAL,
+                    message=incident.message,
+                    stage=None,
+                    metadata=incident.metadata,
+                )
+                await self._store.fail(uid, error)
+                continue
+            job = await self._store.start_task(ready, key=task.key(self._models()))
             if job is None:  # cancelled meanwhile
                 continue
             if self._is_stopped or not self._engine.free(kind):  # the worker died meanwhile
                 await self._store.requeue(uid)
                 continue
-            ended = self._engine.run(task, self._listener(job, ready.position))
+            ended = self._engine.run(task, listener)
             self._running[uid] = asyncio.create_task(self._see_off(ready, ended))
             if self._store.job(uid).state is not JobState.RUNNING:  # cancelled meanwhile
                 self._engine.cancel(uid)
 
-    def _listener(self, job: Job, position: int) -> Listener:
-        """Return what turns the news of the job's task at `position` into events."""
+    def _listener(self, ready: ReadyTask) -> Listener:
+        """Return what turns the task's news into events."""
+        job = ready.job
         estimate = Estimate(
             self._times,
             plan=job.spec.plan,
-            position=position,
+            position=ready.position,
             floor=job.details.fraction,
         )
 
@@ -185,28 +199,28 @@ class Scheduler:
                     stage=_stage_of(self._store.job(uid)), message=f"{error}; repeated"
                 )
                 return await self._store.retry_task(ready, warning)
-            return await self._fail(uid, "WORKER_LOST", f"{error}, twice", None, {})
+            stage = _stage_of(self._store.job(uid))
+            lost = JobError(
+                reason="WORKER_LOST", message=f"{error}, twice", stage=stage, is_retryable=True
+            )
+            return await self._store.fail(uid, lost)
         except TaskFailed as error:
-            return await self._fail(uid, error.reason, str(error), error.stage, error.metadata)
+            failed = JobError(
+                reason=error.reason,
+                message=str(error),
+                stage=error.stage or _stage_of(self._store.job(uid)),
+                metadata=error.metadata,
+                is_retryable=error.is_retryable,
+            )
+            return await self._store.fail(uid, failed)
         self._times.learn(outcome.records)
         return await self._store.finish_task(ready, outcome)
 
-    async def _fail(
-        self, uid: str, reason: str, message: str, stage: Stage | None, metadata: Mapping[str, str]
-    ) -> Job:
-        error = JobError(
-            reason=reason,
-            message=message,
-            stage=stage or _stage_of(self._store.job(uid)),
-            metadata=metadata,
-            is_retryable=reason in _RETRYABLE,
-        )
-        return await self._store.fail(uid, error)
-
-    def _model_digest(self) -> str:
+    def _models(self) -> str:
+        """Return the loaded models and what they run on, for `Task.key`."""
         for worker in self._engine.workers():
             if worker.models:
-                return " ".join(model.digest for model in worker.models)
+                return "; ".join(f"{model.digest} {model.runs_on}" for model in worker.models)
         return ""
 
 

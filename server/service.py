@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -11,7 +11,7 @@ from typing import Any
 
 import grpc
 
-from pipeline import LoadOptions
+from pipeline import LoadOptions, ModelFacts
 from pipeline.checkpoints.library import resolve
 from pipeline.errors import ModelUnavailable
 from pipeline.export.name import asset_name
@@ -47,6 +47,11 @@ class Limits:
     max_variants: int
     max_queued_jobs: int
     min_free_disk_bytes: int
+
+    @property
+    def max_blob_bytes(self) -> int:
+        """Largest upload, whatever it is for; each job checks its inputs by their use."""
+        return max(self.max_image_bytes, self.max_mesh_bytes, self.max_adapter_bytes)
 
 
 class DrainFlag:
@@ -88,7 +93,7 @@ class JobService(pb_grpc.JobServiceServicer):
     ) -> pb.CreateJobResponse:
         """See the contract."""
         self._drain.check()
-        spec = self._checked(request)
+        spec = await self._checked(request)
         if request.validate_only:
             return pb.CreateJobResponse(job=convert.job_to(_unborn(spec, self._clock())))
         job, is_known = await self._store.create(request_id=request.request_id, spec=spec)
@@ -144,7 +149,7 @@ class JobService(pb_grpc.JobServiceServicer):
         job = await self._scheduler.cancel(convert.uid_of(request.name))
         return pb.CancelJobResponse(job=convert.job_to(job))
 
-    def _checked(self, request: pb.CreateJobRequest) -> JobSpec:
+    async def _checked(self, request: pb.CreateJobRequest) -> JobSpec:
         """Return the request's spec if a job may be made of it."""
         if not _REQUEST_ID.fullmatch(request.request_id):
             raise InvalidRequest(
@@ -173,7 +178,7 @@ class JobService(pb_grpc.JobServiceServicer):
             adapter=self._uploaded(spec.adapter, "spec.adapter", limits.max_adapter_bytes),
         )
         if spec.is_generated:
-            _check_models(self._models)
+            await asyncio.to_thread(_check_models, self._models)
         self._artifacts.check_space()
         waiting = self._store.queued_count()
         if waiting >= self._limits.max_queued_jobs:
@@ -217,7 +222,7 @@ class BlobService(pb_grpc.BlobServiceServicer):
         if first is None:
             raise InvalidRequest("the upload has no message", field="upload_id")
         digest = convert.digest_from(first.digest, "digest")
-        _check_size(digest.size_bytes, self._limits.max_mesh_bytes, "digest")
+        _check_size(digest.size_bytes, self._limits.max_blob_bytes, "digest")
         await asyncio.to_thread(self._artifacts.check_space, digest.size_bytes)
         with self._artifacts.upload(first.upload_id, digest) as upload:
             if not upload.is_complete:  # else what is still to come need not be read
@@ -269,7 +274,8 @@ class CatalogService(pb_grpc.CatalogServiceServicer):
     ) -> pb.GetServerInfoResponse:
         """See the contract."""
         limits = self._limits
-        models = self._described_models()
+        loaded = next((w.models for w in self._engine.workers() if w.models), ())
+        models = await asyncio.to_thread(_described, self._models, loaded)
         return pb.GetServerInfoResponse(
             version=_version("lodsmith"),
             draining=self._drain.is_set,
@@ -290,22 +296,6 @@ class CatalogService(pb_grpc.CatalogServiceServicer):
             ),
             library_versions={name: _version(name) for name in LIBRARIES},
         )
-
-    def _described_models(self) -> list[pb.Model]:
-        """One per configured model, with what a generator that has loaded them knows."""
-        loaded = next((w.models for w in self._engine.workers() if w.models), ())
-        described = []
-        for index, name in enumerate(self._models.models):
-            try:
-                path = resolve(Path(self._models.home), name)
-            except ModelUnavailable as error:
-                described.append(pb.Model(available=False, path=name, problem=str(error)))
-                continue
-            if index < len(loaded):
-                described.append(convert.model_to(loaded[index], str(path)))
-            else:
-                described.append(pb.Model(available=True, path=str(path)))
-        return described
 
 
 def _unborn(spec: JobSpec, now_us: int) -> Job:
@@ -384,6 +374,22 @@ def _check_models(models: LoadOptions) -> None:
         raise ModelUnavailable(
             f"{error} (`lodsmith doctor` checks it; `lodsmith lod` works without a model)"
         ) from error
+
+
+def _described(models: LoadOptions, loaded: Sequence[ModelFacts]) -> list[pb.Model]:
+    """One per configured model, with what a generator knows that has `loaded` them."""
+    described = []
+    for index, name in enumerate(models.models):
+        try:
+            path = resolve(Path(models.home), name)
+        except ModelUnavailable as error:
+            described.append(pb.Model(available=False, path=name, problem=str(error)))
+            continue
+        if index < len(loaded):
+            described.append(convert.model_to(loaded[index], str(path)))
+        else:
+            described.append(pb.Model(available=True, path=str(path)))
+    return described
 
 
 def _check_no_generation(spec: JobSpec) -> None:

@@ -1,8 +1,9 @@
 """Where stages run: what a task is, what it leaves, and what every engine can do.
 
-A job is two tasks, because the model and the mesh work live in different processes: `generate` (or
-`import` for an uploaded mesh) leaves a dense surface in the artifact store, `build` turns it into
-the asset. `local.py` runs them in worker processes; nothing here knows about jobs' states.
+A job is several tasks, because the model and the mesh work live in different processes: `import`
+reads an uploaded mesh, `generate` makes one variant or more, both leave dense surfaces in the
+artifact store, and one `build` per surface turns it into an asset. `JobSpec.plan` has their order.
+`local.py` runs them in worker processes; nothing here knows about jobs' states.
 """
 
 import hashlib
@@ -73,11 +74,11 @@ class Task:
     earlier_records: tuple[StageRecord, ...]
     earlier_warnings: tuple[str, ...]
 
-    def key(self, model_digest: str) -> str:
+    def key(self, models: str) -> str:
         """Return the hash of all that decides this task's output: equal keys, equal bytes.
 
         Args:
-            model_digest: Of the models in use; counts only for GENERATE.
+            models: Digests of the models in use and what they run on; counts only for GENERATE.
         """
         decisive: dict[str, JSON] = {
             "version": TASK_VERSION,
@@ -87,7 +88,7 @@ class Task:
         match self.kind:
             case TaskKind.GENERATE:
                 decisive |= {
-                    "model": model_digest,
+                    "models": models,
                     "chosen": self.model,
                     "prompt": self.prompt,
                     "images": [image.sha256 for image in self.images],
@@ -195,15 +196,23 @@ class TaskFailed(Exception):
         reason: A `reason` of `pipeline.errors`, or INTERNAL.
         stage: Where; None when no stage had started.
         metadata: The message's variables by name.
+        is_retryable: Whether the same task may succeed later.
     """
 
     def __init__(
-        self, message: str, *, reason: str, stage: Stage | None, metadata: Mapping[str, str]
+        self,
+        message: str,
+        *,
+        reason: str,
+        stage: Stage | None,
+        metadata: Mapping[str, str],
+        is_retryable: bool,
     ) -> None:
         super().__init__(message)
         self.reason = reason
         self.stage = stage
         self.metadata = metadata
+        self.is_retryable = is_retryable
 
 
 class TaskStopped(Exception):

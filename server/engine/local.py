@@ -346,12 +346,16 @@ class _WorkerProcess:
             case Stopped():
                 self._finish(TaskStopped())
             case Failed():
+                if report.is_spent:  # before `_finish`, so that no other task gets to it
+                    logger.info("%s worker %d is replaced", self.kind, self.pid)
+                    self.kill()
                 self._finish(
                     TaskFailed(
                         report.message,
                         reason=report.reason,
                         stage=report.stage,
                         metadata=report.metadata,
+                        is_retryable=report.is_retryable,
                     )
                 )
 

@@ -68,12 +68,17 @@ class Done:
 
 @dataclass(frozen=True, kw_only=True)
 class Failed:
-    """The task ended with an error; see `TaskFailed`."""
+    """The task ended with an error; see `TaskFailed`.
+
+    is_spent: the process may not be fit for another task and must be replaced.
+    """
 
     reason: str
     message: str
     stage: Stage | None
     metadata: Mapping[str, str]
+    is_retryable: bool = False
+    is_spent: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

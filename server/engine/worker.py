@@ -17,7 +17,6 @@ import signal
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -59,6 +58,8 @@ from server.engine.messages import (
     pack_report,
     unpack_order,
 )
+from server.incident import REASON as INTERNAL
+from server.incident import log_incident
 from server.record import from_json, loads
 
 logger = logging.getLogger(__name__)
@@ -141,13 +142,7 @@ class Worker:
         threading.Thread(target=self._listen, name="orders", daemon=True).start()
         self._report(self._get_ready())
         while True:
-            reporter = self._tasks.get()
-            result = self._result(reporter)
-            self._report(result)
-            if isinstance(result, Failed) and result.reason == OutOfMemory.reason:
-                # What is left of the failed try may not be free again; a new process is clean.
-                logger.info("out of memory: this process ends, a new one takes its place")
-                return
+            self._report(self._result(self._tasks.get()))
 
     def _listen(self) -> None:
         """Take orders while the main thread works."""
@@ -205,9 +200,21 @@ class Worker:
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 return _failed(DiskFull("the server's disk is full"), reporter.stage)
-            return _defect(reporter)
-        except Exception:  # the worker must live for the next task
-            return _defect(reporter)
+            return self._defect(reporter)
+        except Exception:  # whatever it is, the server must hear of it
+            return self._defect(reporter)
+
+    def _defect(self, reporter: Reporter) -> Failed:
+        """Report an error that nobody foresaw."""
+        incident = log_incident(logger, f"job {reporter.task.job_uid}")
+        return Failed(
+            reason=INTERNAL,
+            message=incident.message,
+            stage=reporter.stage,
+            metadata=incident.metadata,
+            # A kernel that faulted leaves a CUDA context in which every later task would fail.
+            is_spent=self._settings.kind is WorkerKind.GENERATOR,
+        )
 
     def _outcome(self, reporter: Reporter) -> TaskOutcome:
         task = reporter.task
@@ -281,23 +288,16 @@ class Worker:
 
 
 def _failed(error: PipelineError, stage: Stage | None) -> Failed:
+    # What is left of a try that ran out of memory may not be free again; a new process is clean.
+    # An estimate took nothing, and will say the same again.
+    ran_out = isinstance(error, OutOfMemory) and not error.is_estimate
     return Failed(
         reason=error.reason,
         message=str(error),
         stage=stage,
         metadata={name: str(value) for name, value in vars(error).items()},
-    )
-
-
-def _defect(reporter: Reporter) -> Failed:
-    """Report an error that nobody foresaw; its traceback stays in the log."""
-    incident = uuid.uuid4().hex[:12]
-    logger.exception("job %s: incident %s", reporter.task.job_uid, incident)
-    return Failed(
-        reason="INTERNAL",
-        message=f"a defect in the server; its log has the details under incident {incident}",
-        stage=reporter.stage,
-        metadata={"incident": incident},
+        is_retryable=ran_out or isinstance(error, DiskFull),
+        is_spent=ran_out,
     )
 
 

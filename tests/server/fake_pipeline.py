@@ -4,9 +4,11 @@ What it does is the first word of the prompt, of the mesh's bytes, or of the ass
 
     fail    raises InvalidInput            bug     raises what nobody foresaw
     slow    reports progress for ever      native  blocks where it cannot be asked to stop
+    memory  runs out of memory             estimate   foresees that it would
     wait    does so until a file exists    slow-once  is slow at the first try only
     die     kills its own process          die-once does so at the first try only
     fast    reports a hundred times at once
+    who     names its process in the Gaussians
     warn    warns and shows a preview; anything else just works
 """
 
@@ -32,7 +34,7 @@ from pipeline import (
     StageMeter,
     Variant,
 )
-from pipeline.errors import BudgetUnreachable, InvalidInput, ModelUnavailable
+from pipeline.errors import BudgetUnreachable, InvalidInput, ModelUnavailable, OutOfMemory
 
 PREVIEW = b"\x89PNG a picture"
 
@@ -78,6 +80,7 @@ def generate(request: GenerateRequest, models: Models, progress: StageMeter) -> 
     seeds = [seed for seed in request.seeds if seed != 13]
     if len(seeds) < len(request.seeds):
         progress.warn(Stage.SPARSE_STRUCTURE, "seed 13 gave nothing and is left out")
+    text += f" by process {os.getpid()}" if text.startswith("who") else ""
     return Generation(
         model=models.facts[0],
         variants=tuple(_variant(request, f"{seed} {text}", seed) for seed in seeds),
@@ -158,6 +161,8 @@ def _act(text: str, stage: Stage, progress: Progress) -> None:
             raise ZeroDivisionError("a secret path: /srv/models")
         case "memory":
             raise MemoryError
+        case "estimate":
+            raise OutOfMemory("that needs 9 GB, 8 GB are free; ask for less", is_estimate=True)
         case "slow":
             while True:
                 progress(stage, 0.5)

@@ -100,6 +100,19 @@ def test_an_empty_blob_is_a_blob(server: Peer) -> None:
     assert read(server, digest) == b""
 
 
+def test_the_largest_of_the_limits_is_the_limit_of_an_upload(
+    start_server: Callable[..., AbstractContextManager[Peer]],
+) -> None:
+    changes = {"max_image_bytes": 10, "max_mesh_bytes": 20, "max_adapter_bytes": 30}
+    with start_server(warm_generator=False, **changes) as peer:
+        peer.upload("x" * 30)
+        with pytest.raises(grpc.RpcError, match="at most 30 bytes") as refused:
+            peer.upload("x" * 31)
+        assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        with pytest.raises(CallFailed, match="at most 20 bytes"):  # by its use
+            peer.create_mesh("x" * 21)
+
+
 def test_wrong_bytes_are_refused_and_dropped(server: Peer) -> None:
     content, upload_id = fresh("wrong"), uuid.uuid4().hex
     digest = digest_of(content)

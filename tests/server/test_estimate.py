@@ -88,6 +88,13 @@ def test_every_plan_ends_at_one(plan: tuple[TaskKind, ...]) -> None:
     assert remaining_s == pytest.approx(0.0)
 
 
+def test_a_given_shape_leaves_the_sparse_structure_out() -> None:
+    plan = (TaskKind.IMPORT, TaskKind.GENERATE)
+    estimate = Estimate(even_times(), plan=plan, position=0, floor=0.0)
+    fraction, _ = estimate.update(Stage.PREPROCESS, 1.0, 0.0)
+    assert fraction == pytest.approx(1 / (1 + len(GENERATE) - 1))
+
+
 def test_a_task_that_is_repeated_takes_nothing_back() -> None:
     estimate = Estimate(even_times(), plan=PLAN, position=0, floor=0.3)
     assert estimate.update(Stage.PREPROCESS, 0.1, 0.0)[0] == 0.3

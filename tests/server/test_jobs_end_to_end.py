@@ -134,16 +134,32 @@ def test_pictures_shape_and_adapter_reach_the_generator(server: Peer) -> None:
     assert echoed.adapter_strength == 0.5
 
 
-def test_a_generator_out_of_memory_is_replaced(server: Peer) -> None:
-    def generator() -> pb.Worker:
-        workers = server.client.info().workers
-        return next(w for w in workers if w.kind == pb.WORKER_KIND_GENERATOR)
+@pytest.mark.parametrize("work", ["memory", "bug"])
+def test_a_generator_that_may_be_broken_is_replaced(server: Peer, work: str) -> None:
+    before = generator(server)
+    jobs = [server.create(f"{work} please"), server.create("a chair"), server.create("a table")]
+    failed, *others = [server.finished(job) for job in jobs]
+    assert failed.state == pb.JOB_STATE_FAILED
+    assert failed.error.retryable == (work == "memory")
+    for job in others:  # which waited behind it, and notice nothing
+        assert job.state == pb.JOB_STATE_SUCCEEDED
+        assert not job.warnings
+    assert generator(server) != before
 
-    failed = server.finished(server.create("memory please"))
+
+def test_an_estimate_of_too_much_memory_costs_no_worker(server: Peer) -> None:
+    before = generator(server)
+    failed = server.finished(server.create("estimate please"))
     assert failed.error.reason == pb.ERROR_REASON_OUT_OF_MEMORY
-    assert failed.error.retryable
-    assert server.finished(server.create("a chair")).state == pb.JOB_STATE_SUCCEEDED
-    assert not generator().problem
+    assert not failed.error.retryable  # it would say the same again
+    assert generator(server) == before
+
+
+def generator(server: Peer) -> str:
+    """Return which process generates."""
+    options = pb.AssetOptions(decode=pb.DecodeOptions(formats=[pb.FORMAT_GAUSSIAN]))
+    job = server.finished(server.create("who are you", options=options))
+    return server.content(job.result.artifacts[0].digest).decode()
 
 
 def _recipe(server: Peer, job: pb.Job) -> dict[str, object]:

@@ -144,6 +144,24 @@ def test_the_same_request_id_is_the_same_job(tmp_path: Path) -> None:
     run(tmp_path, act)
 
 
+def test_a_request_id_outlives_an_update_that_adds_fields(tmp_path: Path) -> None:
+    async def before(store: JobStore) -> None:
+        await store.create(request_id="one", spec=SPEC)
+
+    async def after(store: JobStore) -> None:
+        _, is_known = await store.create(request_id="one", spec=SPEC)
+        assert is_known
+        with pytest.raises(RequestIdReused):
+            await store.create(request_id="one", spec=replace(SPEC, seed=1))
+
+    run(tmp_path, before)
+    database = sqlite3.connect(tmp_path / "journal.sqlite3")
+    database.execute("UPDATE jobs SET spec = json_remove(spec, '$.adapter', '$.variant_count')")
+    database.commit()
+    database.close()
+    run(tmp_path, after)
+
+
 def test_what_was_running_is_queued_again_and_loses_nothing(tmp_path: Path) -> None:
     uids: list[str] = []
 
@@ -291,6 +309,62 @@ def test_a_journal_of_a_newer_server_is_not_touched(tmp_path: Path) -> None:
     database.close()
     with pytest.raises(Exception, match="another version"):
         run(tmp_path, lambda store: asyncio.sleep(0))
+
+
+def format_1(path: Path) -> None:
+    """Turn a journal into what the first version of the server left."""
+    database = sqlite3.connect(path / "journal.sqlite3")
+    surface = '{"surface":{"sha256":"aa","size_bytes":1},"records":[],"warnings":[]}'
+    database.execute("UPDATE tasks SET outcome = ? WHERE outcome IS NOT NULL", (surface,))
+    database.execute("PRAGMA user_version = 1")
+    database.commit()
+    database.close()
+
+
+def test_unfinished_jobs_of_an_older_server_start_from_their_first_task(tmp_path: Path) -> None:
+    uids: list[str] = []
+
+    async def before(store: JobStore) -> None:
+        for last in ("generated", "building", "done"):  # how far each job is
+            job, _ = await store.create(request_id="", spec=SPEC)
+            uids.append(job.uid)
+            generate = store.next_ready(WorkerKind.GENERATOR)
+            assert generate is not None
+            await store.start_task(generate, key="")
+            await store.finish_task(generate, GENERATED)
+            build = store.next_ready(WorkerKind.MESH)
+            assert build is not None
+            if last != "generated":
+                await store.start_task(build, key="")
+            if last == "done":
+                await store.finish_task(build, TaskOutcome())
+            else:
+                await store.fail(job.uid, ERROR)
+        database = sqlite3.connect(tmp_path / "journal.sqlite3")
+        database.execute("UPDATE jobs SET state = 'running' WHERE state = 'failed'")
+        database.commit()
+        database.close()
+
+    async def after(store: JobStore) -> None:
+        assert store.next_ready(WorkerKind.MESH) is None
+        for uid in uids[:2]:
+            again = store.next_ready(WorkerKind.GENERATOR)
+            assert again is not None
+            assert (again.job.uid, again.kind, again.attempt) == (uid, TaskKind.GENERATE, 2)
+            await store.start_task(again, key="")
+            await store.finish_task(again, GENERATED)
+            build = store.next_ready(WorkerKind.MESH)
+            assert build is not None
+            assert build.outcomes == (GENERATED,)
+            await store.start_task(build, key="")
+            ended = await store.finish_task(build, TaskOutcome())
+            assert ended.state is JobState.SUCCEEDED
+        assert store.next_ready(WorkerKind.GENERATOR) is None
+        assert store.job(uids[2]).state is JobState.SUCCEEDED
+
+    run(tmp_path, before)
+    format_1(tmp_path)
+    run(tmp_path, after)
 
 
 def test_uids_sort_by_time_and_never_meet() -> None:

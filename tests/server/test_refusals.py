@@ -166,6 +166,10 @@ CASES: dict[str, tuple[Callable[[Peer], object], Code, str, str | None]] = {
         create(prompt="a chair", adapter=DIGEST_10, adapter_strength=2.5),
         Code.INVALID_ARGUMENT, "INVALID_INPUT", "spec.adapter_strength",
     ),
+    "a strength of no adapter": (
+        create(prompt="a chair", adapter_strength=0.5),
+        Code.INVALID_ARGUMENT, "INVALID_INPUT", "spec.adapter_strength",
+    ),
     "an adapter's strength that is no number": (
         create(prompt="a chair", adapter=DIGEST_10, adapter_strength=float("nan")),
         Code.INVALID_ARGUMENT, "INVALID_INPUT", "spec.adapter_strength",
