@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from pipeline.model.blocks import position_embedding
 
-# What the last layers give: velocities that leave latents as good as noise, because what they add is
-# smooth in space and guided six times over, which the blurring structure decoder would see more of
-# than of the noise; and a signed distance that dents a surface without tearing it.
+# What the last layers give: velocities that leave latents as good as noise, because what they add
+# is smooth in space and guided six times over, and the blurring structure decoder would see more of
+# it than of the noise; and a signed distance that dents a surface without tearing it.
 _VELOCITY_SCALE = 0.02
 _SDF_SCALE = 0.1
 _INSIDE = -0.5

@@ -297,4 +297,7 @@ def _recipe(ready: ReadyTask, variant: int) -> dict[str, JSON]:
             recipe["seed"] = before.seeds[variant]
             recipe["slat_sha256"] = before.slats[variant].sha256
         recipe["surface_sha256"] = before.surfaces[variant].sha256
+        beside = [artifact for artifact in before.artifacts if artifact.variant == variant]
+        if beside:
+            recipe["made_beside"] = {one.file_name: one.digest.sha256 for one in beside}
     return recipe

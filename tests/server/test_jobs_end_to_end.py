@@ -114,6 +114,8 @@ def test_formats_beside_the_mesh_are_among_the_artifacts(server: Peer) -> None:
     job = server.finished(server.create("a chair", options=pb.AssetOptions(decode=both)))
     roles = [artifact.role for artifact in job.result.artifacts]
     assert roles == ["gaussian", "model", "report", "preview"]
+    beside = job.result.artifacts[0]
+    assert _recipe(server, job)["made_beside"] == {beside.file_name: beside.digest.sha256.hex()}
 
 
 def test_pictures_shape_and_adapter_reach_the_generator(server: Peer) -> None:
