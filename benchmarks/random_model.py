@@ -5,7 +5,7 @@
 Keys, shapes and types are the catalog's; 4.5 GB for image-large and its conditioner, written
 tensor by tensor. The conditioner lies in FOLDER/conditioners, as a folder that can be added.
 
-Not quite random: the kernels of the structure decoder blur, and its last bias is such that about
+Not quite random: the structure decoder blurs as it doubles, and its last bias is such that about
 7 % of the voxels are active, in a few lumps; the mesh decoder says "inside" around every active
 voxel. A text model gets decoders of its own, because those that the published one borrows are not
 random; and a tokenizer that spells every word byte by byte, because CLIP's is not ours to write.
@@ -45,6 +45,7 @@ _TORCH_DTYPES = {"F32": torch.float32, "F16": torch.float16}
 _STRUCTURE_DECODER = "ss_dec_conv3d_16l8"
 _ENCODERS = ("ss_enc_conv3d_16l8", "slat_enc_swin8_B_64l8")
 _LATENT_SIDE = 16
+_NOISES = 4  # whose active voxels are counted; one alone can have a fifth more than another
 
 README = """# Random weights
 
@@ -127,7 +128,7 @@ def _activating_bias(checkpoint: Checkpoint, seed: int) -> Tensor:
     decoder = build(SparseStructureDecoder, checkpoint.args)
     randomize_(decoder, checkpoint.name, seed)
     rng = torch.Generator().manual_seed(seed)
-    latent = torch.randn(2, 8, _LATENT_SIDE, _LATENT_SIDE, _LATENT_SIDE, generator=rng)
+    latent = torch.randn(_NOISES, 8, _LATENT_SIDE, _LATENT_SIDE, _LATENT_SIDE, generator=rng)
     logits: Tensor = decoder(latent)
     return -torch.quantile(logits.flatten(), 1 - ACTIVE_SHARE).reshape(1)
 

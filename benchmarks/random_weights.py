@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from pipeline.model.blocks import position_embedding
 
-# What the last layers give: velocities that leave latents as good as noise, because what they add
-# is smooth in space and guided six times over, and the blurring structure decoder would see more of
-# it than of the noise; and a signed distance that dents a surface without tearing it.
-_VELOCITY_SCALE = 0.02
+# What the last layers give: velocities that leave latents as good as noise, although guidance has
+# them six times over, because the structure decoder's bias is found on noise; and a signed distance
+# that dents a surface without tearing it.
+_VELOCITY_SCALE = 0.003
 _SDF_SCALE = 0.1
 _INSIDE = -0.5
 _SDF_CHANNELS = 8  # of the mesh decoder's head
@@ -52,8 +52,8 @@ def random_tensor(checkpoint: str, key: str, shape: tuple[int, ...], seed: int) 
         return value
     if key.startswith(("t_embedder.", "embeddings.", "text_model.embeddings.")):
         return torch.randn(shape, generator=rng) * 0.02  # as these are drawn for training too
-    if checkpoint.startswith("ss_dec") and len(shape) == 5:
-        return _smoothing_kernel(key, shape, rng)
+    if checkpoint.startswith("ss_dec") and _SHUFFLED_CONV.fullmatch(key):
+        return _blurring_kernel(shape, rng)
     value = torch.randn(shape, generator=rng) * math.sqrt(shape[0] / math.prod(shape))
     if key == "out_layer.weight":
         if "_flow_" in checkpoint:
@@ -75,13 +75,12 @@ def _positions(tokens: int, channels: int) -> Tensor:
     return position_embedding(torch.cartesian_prod(axis, axis, axis), channels)
 
 
-def _smoothing_kernel(key: str, shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
+def _blurring_kernel(shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
     """Mix channels at random but blur in space, so that active voxels form lumps, not dust.
 
-    Before a pixel shuffle the eight channels of a cell are alike, or its pattern would show.
+    The eight channels that a pixel shuffle lays side by side are alike, or its pattern would show.
     """
-    alike = 8 if _SHUFFLED_CONV.fullmatch(key) else 1
-    mix = torch.randn(shape[0] // alike, shape[1], generator=rng) / math.sqrt(shape[1])
+    mix = torch.randn(shape[0] // 8, shape[1], generator=rng) / math.sqrt(shape[1])
     blur = torch.tensor(_BINOMIAL)
     cube = blur[:, None, None] * blur[:, None] * blur
-    return mix.repeat_interleave(alike, dim=0)[:, :, None, None, None] * cube
+    return mix.repeat_interleave(8, dim=0)[:, :, None, None, None] * cube

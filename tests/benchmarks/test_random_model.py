@@ -70,5 +70,5 @@ def test_a_velocity_moves_noise_a_little_and_hears_its_condition() -> None:
     time, cond = torch.tensor([800.0]), torch.randn(1, 9, 64, generator=rng)
     v = model(noisy, time, cond).feats
     other = model(noisy, time, torch.zeros_like(cond)).feats
-    assert 0.005 < float(v.std()) < 0.05
-    assert float((v - other).std()) > 1e-4
+    assert 0.001 < float(v.std()) < 0.01
+    assert float((v - other).std()) > 1e-5
