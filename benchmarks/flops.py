@@ -1,8 +1,9 @@
 """Floating-point operations of one evaluation, counted from the shapes.
 
 A multiplication and an addition are two. Counted are the matrix products and convolutions: what a
-matrix unit does. Only products that the result needs count: a padded window or an absent
-neighbour adds nothing, whatever a kernel spends on it.
+matrix unit does. Counted is what the formulas say: a padded window or an absent neighbour adds
+nothing, whatever a kernel spends on it; and who finds a way to compute less is counted as if they
+had not, so that shares of a ceiling compare, and can exceed 1.
 """
 
 from collections.abc import Iterable
