@@ -23,6 +23,7 @@ _FLOW_BLOCK_ROWS = 16
 _WINDOW_BLOCK_ROWS = 20
 _COARSE_SHARE = 0.4  # of the active voxels; 0.25 to 0.35 on surfaces
 _NEIGHBOR_TABLE_BYTES = 27 * 4  # per voxel
+_PAIRS_BYTES = 15 * 2 * 8  # about 15 of the 27 are there
 _COORDS_BYTES = 4 * 8
 
 
@@ -92,12 +93,13 @@ def slat_flow_memory(
     width, item = flow.model_channels, flow.dtype.itemsize
     coarse = int(_COARSE_SHARE * voxels)
     tokens = (coarse * _FLOW_BLOCK_ROWS + 3 * batch * condition_tokens) * width * item
-    # The first output block: twice the width on the fine voxels, and once more with a row of zeros.
-    convolution = (
-        voxels * 4 * width * item + coarse * 2 * width * (item + 4) + 3 * gather_bytes(device)
-    )
+    # The first output block: twice the width on the fine voxels, and once more as neighbours (or
+    # with a row of zeros).
+    convolution = voxels * 4 * width * item + coarse * 2 * width * (item + 4)
+    if device.type != "cpu" or flow.dtype != torch.float32:  # there, only neighbours that exist
+        convolution += 3 * gather_bytes(device)
     io = flow.input_layer.out_features
-    kept = voxels * (_NEIGHBOR_TABLE_BYTES + 2 * _COORDS_BYTES + 8 * io * item)
+    kept = voxels * (_NEIGHBOR_TABLE_BYTES + _PAIRS_BYTES + 2 * _COORDS_BYTES + 8 * io * item)
     return MemoryEstimate(
         weights_bytes=size_bytes(flow), working_bytes=kept + max(tokens, convolution)
     )
