@@ -3,7 +3,8 @@
     python -m benchmarks.random_model FOLDER [--like TRELLIS-image-large] [--seed 1]
 
 Keys, shapes and types are the catalog's; 4.5 GB for image-large and its conditioner, written
-tensor by tensor. The conditioner lies in FOLDER/conditioners, as a folder that can be added.
+tensor by tensor. The conditioner lies in FOLDER/conditioners, as a folder that can be added; but
+not CLIP's, whose hashes are published: through the server a text model runs with the real one.
 
 Not quite random: the structure decoder blurs as it doubles, and its last bias is such that about
 7 % of the voxels are active, in a few lumps; the mesh decoder says "inside" around every active
@@ -203,7 +204,10 @@ def _write_conditioner(folder: Path, name: str, seed: int) -> None:
         lambda key, shape: random_tensor(kind, key, shape, seed),
     )
     (path / "README.md").write_text(README)
-    print(f"add it with `lodsmith models add {kind} {path}`")
+    if kind == "dinov2":
+        print(f"add it with `lodsmith models add {kind} {path}`")
+    else:
+        print(f"{path}: `lodsmith models add` refuses it, because CLIP's hashes are known")
 
 
 def _write_spelling_tokenizer(folder: Path, vocab_size: int) -> None:
