@@ -8,7 +8,7 @@ SEED   ?= 1
 BIN    := .venv/bin
 READY  := .venv/.ready
 
-.PHONY: help setup run test check format protos serve train-starter bench clean
+.PHONY: help setup run test check format protos serve train-starter bench bench-geometry gallery clean
 
 help: ## Print the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
@@ -52,6 +52,17 @@ train-starter: $(READY) ## Train the starter model again (hours; see docs/experi
 bench: $(READY) ## Measure the main job and the starter's generator (minutes)
 	$(BIN)/python -m benchmarks.job
 	$(BIN)/python -m benchmarks.generator --starter
+
+bench-geometry: $(READY) ## Measure repair, remeshing, LODs and collision beside their peers (an hour)
+	cd benchmarks/peers && npm ci --silent
+	$(BIN)/python -m benchmarks.repair
+	$(BIN)/python -m benchmarks.simplify
+	$(BIN)/python -m benchmarks.switching
+	$(BIN)/python -m benchmarks.collision
+	$(BIN)/python -m benchmarks.remesh
+
+gallery: $(READY) ## Draw the LODs of all test meshes, shaded and as wireframe, into build/gallery
+	$(BIN)/python -m benchmarks.gallery --out build/gallery
 
 clean: ## Remove what the other targets made
 	rm -rf .venv out build

@@ -3,17 +3,16 @@
 Importing it does not import torch; `load_models` does.
 """
 
+from pipeline.build import BuildRequest, build_asset
 from pipeline.checkpoints.library import STARTER_NAME
 from pipeline.errors import PipelineError
 from pipeline.model.load_options import LoadOptions
 from pipeline.options import AssetOptions
 from pipeline.report import StageMeter, StageRecord
 from pipeline.run import (
-    BuildRequest,
     GenerateRequest,
     Generation,
     Variant,
-    build_asset,
     generate,
     load_models,
     surface_from_glb,

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 
+from pipeline.errors import InvalidInput
 from pipeline.export.profiles import ExportOptions
 from pipeline.mesh.collision import CollisionOptions
-from pipeline.mesh.lod import LodOptions
+from pipeline.mesh.lod_options import LodOptions
 from pipeline.mesh.remesh import RemeshOptions
 from pipeline.mesh.repair import RepairOptions
 from pipeline.mesh.unwrap import UnwrapOptions
@@ -12,6 +13,7 @@ from pipeline.model.condition.options import ConditionOptions
 from pipeline.model.formats import DecodeOptions
 from pipeline.model.sampler import SamplerOptions
 from pipeline.place import PlaceOptions
+from pipeline.scene import PartOptions
 from pipeline.texture.bake import BakeOptions
 
 
@@ -34,3 +36,10 @@ class AssetOptions:
     bake: BakeOptions = field(default_factory=BakeOptions)
     collision: CollisionOptions = field(default_factory=CollisionOptions)
     export: ExportOptions = field(default_factory=ExportOptions)
+    parts: PartOptions = field(default_factory=PartOptions)
+
+    def __post_init__(self) -> None:
+        if self.lod.impostor and self.parts.mode == "separate":
+            raise InvalidInput(
+                "an impostor shows the whole asset: leave it out, or set parts mode to merged"
+            )

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image as PillowImage
@@ -9,10 +10,17 @@ from PIL import ImageDraw, ImageFont
 
 from pipeline.errors import InvalidInput
 from pipeline.gltf.container import Gltf, ReadLimits, open_gltf
-from pipeline.gltf.nodes import collision_nodes, lower_levels, place_nodes, root_nodes
+from pipeline.gltf.nodes import (
+    Placed,
+    collision_nodes,
+    lower_levels,
+    lower_levels_by_name,
+    place_nodes,
+    root_nodes,
+)
 from pipeline.read_glb import Parts, read_parts
 from pipeline.render import Camera, Draw, fit_camera, render
-from pipeline.types import ByteArray, Progress, Silent, Stage, Surface
+from pipeline.types import ByteArray, Silent, Stage, Surface
 
 # From the front right, slightly above: three sides of a box.
 _YAW_DEG, _PITCH_DEG = 32.0, 18.0
@@ -40,7 +48,7 @@ def render_glb(
     """
     _check_size(size_px)
     gltf = open_gltf(glb, Silent(), ReadLimits())
-    draws = _draws(_read_level(gltf, _levels(gltf)[0], Silent()))
+    draws = _draws(read_parts(gltf, _levels(gltf)[0], Silent(), with_tangents=True))
     camera = _camera(draws, yaw_deg, pitch_deg)
     return _png(render(draws, camera, size_px=size_px))
 
@@ -75,7 +83,9 @@ def preview_sheet(glb: bytes, tick: Callable[[], None] = lambda: None) -> bytes:
     """
     ticking = _Ticking(tick)
     gltf = open_gltf(glb, ticking, ReadLimits())
-    levels = [_draws(_read_level(gltf, roots, ticking)) for roots in _levels(gltf)]
+    levels = [
+        _draws(read_parts(gltf, placed, ticking, with_tangents=True)) for placed in _levels(gltf)
+    ]
     camera = _camera(levels[0], _YAW_DEG, _PITCH_DEG)
     sheet = PillowImage.new("RGB", (_TILE_PX * len(levels), 2 * _TILE_PX + _LABEL_PX), _SHEET_COLOR)
     pen = ImageDraw.Draw(sheet)
@@ -104,27 +114,26 @@ def _check_size(size_px: int) -> None:
         raise InvalidInput(f"size_px must be from 16 to 4096, got {size_px}")
 
 
-def _levels(gltf: Gltf) -> list[list[int]]:
-    """Return the root nodes of each LOD, finest first."""
-    roots = root_nodes(gltf, Silent())
+def _levels(gltf: Gltf) -> list[list[Placed]]:
+    """Return the nodes that each LOD shows, finest first."""
     nodes = gltf.items("nodes")
-    for index in roots:
-        lod = nodes[index].extension("MSFT_lod") if index < len(nodes) else None
-        if lod is not None:
-            return [[index], *([lower] for lower in lod.indices("ids"))]
-    lower = lower_levels(gltf)
-    finest = [index for index in roots if index not in lower | collision_nodes(gltf)]
-    by_name = {nodes[index].text("name"): index for index in lower}
-    coarser = [[by_name[name]] for name in sorted(by_name, key=_level_of_name)]
-    return [finest, *coarser]
+    hulls, by_name = collision_nodes(gltf), lower_levels_by_name(gltf)
+    levels: dict[int, list[Placed]] = {0: []}
+    listed = lower_levels(gltf) - by_name  # by MSFT_lod
+    for item in place_nodes(gltf, root_nodes(gltf, Silent()), hulls | listed):
+        level = _level_of_name(item.node.text("name")) if item.index in by_name else 0
+        levels.setdefault(level, []).append(item)
+        lod = nodes[item.index].extension("MSFT_lod")
+        for number, lower in enumerate(lod.indices("ids") if lod is not None else [], 1):
+            shown = place_nodes(gltf, [lower])
+            levels.setdefault(number, []).extend(
+                replace(each, matrix=item.parent @ each.matrix) for each in shown
+            )
+    return [levels[level] for level in sorted(levels)]
 
 
 def _level_of_name(name: str) -> int:
     return int(name.upper().rpartition("_LOD")[2])
-
-
-def _read_level(gltf: Gltf, roots: Sequence[int], progress: Progress) -> Parts:
-    return read_parts(gltf, place_nodes(gltf, roots), progress, with_tangents=True)
 
 
 def _draws(parts: Parts) -> list[Draw]:

@@ -28,7 +28,8 @@ from pipeline.gltf.primitives import (
     read_primitive,
     unit_vectors,
 )
-from pipeline.types import FloatArray, Material, Progress, Stage, Surface
+from pipeline.scene import can_be_copies, transformed
+from pipeline.types import FloatArray, Material, Part, Progress, Stage, Surface
 
 __all__ = ["Parts", "ReadLimits", "read_glb", "read_parts"]
 
@@ -45,9 +46,10 @@ def read_glb(
 ) -> Surface:
     """Read the default scene of a GLB as one dense mesh with its appearance.
 
-    All meshes are moved to world space and joined; a mesh that several nodes use appears as often.
-    Of levels of detail only the finest is read, of animations the rest pose. What a `Surface`
-    cannot hold (lines, clearcoat, a second UV set, ...) is left out with a warning.
+    All meshes are moved to world space and joined. A mesh that several nodes use is a part with
+    several placements and appears once, at its largest, see `scene.assembled`. Of levels of detail
+    only the finest is read, of animations the rest pose. What a `Surface` cannot hold (lines,
+    clearcoat, a second UV set, ...) is left out with a warning.
 
     Args:
         content: A .glb, or a .gltf whose buffers and images are data URIs.
@@ -55,7 +57,8 @@ def read_glb(
         limits: How large the file may be.
 
     Returns:
-        The surface, with the materials in use only. `uvs` is None if no material has a texture.
+        The surface, with the materials in use only and one part per mesh. `uvs` is None if no
+        material has a texture.
 
     Raises:
         InvalidInput: If the file is damaged, external, too large, or has no triangles.
@@ -63,8 +66,7 @@ def read_glb(
     """
     progress(Stage.PREPROCESS, 0.0)
     gltf = open_gltf(content, progress, limits)
-    parts = read_parts(gltf, _scene(gltf, progress), progress)
-    surface = _join(parts)
+    surface = _join(read_parts(gltf, _scene(gltf, progress), progress, with_copies=False))
     progress(Stage.PREPROCESS, 1.0)
     logger.info(
         "read_glb: %s bytes -> %s faces, %s vertices, %s materials",
@@ -90,42 +92,56 @@ def _scene(gltf: Gltf, progress: Progress) -> list[Placed]:
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What nodes show: primitives in world space, and per primitive an index into `materials`."""
+    """What nodes show: primitives in world space.
+
+    material_of, part_of: per primitive an index into `materials` and `parts`.
+    """
 
     primitives: tuple[Primitive, ...]
     material_of: tuple[int, ...]
     materials: tuple[Material, ...]
+    part_of: tuple[int, ...]
+    parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Use:
-    """A primitive of the file and the places where it appears."""
+    """A primitive of the file and the parts that show it, by number."""
 
     entry: Entry
     look: Look
     triangle_count: int
-    matrices: Sequence[Matrix]
+    parts: Sequence[int]
 
 
 def read_parts(
-    gltf: Gltf, placed: Sequence[Placed], progress: Progress, *, with_tangents: bool = False
+    gltf: Gltf,
+    placed: Sequence[Placed],
+    progress: Progress,
+    *,
+    with_tangents: bool = False,
+    with_copies: bool = True,
 ) -> Parts:
     """Read the meshes of `placed` nodes, each primitive apart.
+
+    Without copies, each part is there once, at its first placement.
 
     Raises:
         InvalidInput: If they are damaged, beyond the limits, or without triangles.
         Unsupported: If one is compressed, skinned or morphed.
     """
     notes = Notes()
-    uses = _uses(gltf, placed, notes, progress)
+    uses, parts = _uses(gltf, placed, notes, progress)
     image_indices = [index for use in uses for index in use.look.images.values()]
     images = decode_images(
         gltf, image_indices, lambda fraction: progress(Stage.PREPROCESS, 0.5 * fraction)
     )
-    total = sum(use.triangle_count * len(use.matrices) for use in uses)
+    drawn = [len(part.placements) if with_copies else 1 for part in parts]
+    total = sum(use.triangle_count * drawn[part] for use in uses for part in use.parts)
 
     primitives: list[Primitive] = []
     material_of: list[int] = []
+    part_of: list[int] = []
     slots: dict[tuple[int, bool], int] = {}  # (look, whether textured) -> material
     materials: list[Material] = []
     done = 0
@@ -139,21 +155,31 @@ def read_parts(
         if slot not in slots:
             slots[slot] = len(materials)
             materials.append(use.look.decoded(images, with_textures=local.uvs is not None))
-        for matrix in use.matrices:
-            primitives.append(_moved(local, matrix, use.entry.place, tick))
-            material_of.append(slots[slot])
-            done += use.triangle_count
-            tick()
+        for part in use.parts:
+            placements = parts[part].placements
+            _check_reach(local, placements[drawn[part] :], use.entry.place)
+            for matrix in placements[: drawn[part]]:
+                primitives.append(_moved(local, matrix, use.entry.place, tick))
+                material_of.append(slots[slot])
+                part_of.append(part)
+                done += use.triangle_count
+                tick()
     for warning in notes.warnings():
         progress.warn(Stage.PREPROCESS, warning)
     return Parts(
-        primitives=tuple(primitives), material_of=tuple(material_of), materials=tuple(materials)
+        primitives=tuple(primitives),
+        material_of=tuple(material_of),
+        materials=tuple(materials),
+        part_of=tuple(part_of),
+        parts=parts,
     )
 
 
-def _uses(gltf: Gltf, placed: Sequence[Placed], notes: Notes, progress: Progress) -> list[_Use]:
+def _uses(
+    gltf: Gltf, placed: Sequence[Placed], notes: Notes, progress: Progress
+) -> tuple[list[_Use], tuple[Part, ...]]:
     """Return the primitives with triangles, within the limits, in order of first appearance."""
-    matrices: dict[int, list[Matrix]] = {}
+    nodes: dict[int, list[Placed]] = {}
     for item in placed:
         if "mesh" not in item.node:
             continue
@@ -162,13 +188,16 @@ def _uses(gltf: Gltf, placed: Sequence[Placed], notes: Notes, progress: Progress
                 f"{item.node.name} is skinned, which is not supported yet: apply the pose and "
                 "export the static mesh"
             )
-        matrices.setdefault(item.node.integer("mesh"), []).append(item.matrix)
+        nodes.setdefault(item.node.integer("mesh"), []).append(item)
 
     looks: dict[int | None, Look] = {}
     uses: list[_Use] = []
+    parts: list[Part] = []
     total = 0
-    for mesh_index, at in matrices.items():
+    for mesh_index, at in nodes.items():
         mesh = gltf.item("meshes", mesh_index, "node")
+        first_part, known = len(parts), len(uses)
+        parts += _copies(at, mesh.text("name"))
         for entry in mesh.entries("primitives"):
             count = count_triangles(gltf, entry)
             if count == 0:
@@ -178,18 +207,67 @@ def _uses(gltf: Gltf, placed: Sequence[Placed], notes: Notes, progress: Progress
             if total > gltf.limits.max_triangles:
                 raise InvalidInput(
                     f"the scene has more than {gltf.limits.max_triangles:,} triangles; "
-                    "simplify it before upload"
+                    "simplify it before upload, or raise the server's max_mesh_triangles"
                 )
             material = entry.integer("material") if "material" in entry else None
             if material not in looks:
                 looks[material] = read_look(gltf, material, progress)
-            uses.append(_Use(entry=entry, look=looks[material], triangle_count=count, matrices=at))
+            uses.append(
+                _Use(
+                    entry=entry,
+                    look=looks[material],
+                    triangle_count=count,
+                    parts=range(first_part, len(parts)),
+                )
+            )
+        if len(uses) == known:
+            del parts[first_part:]  # only lines or points
     if not uses:
         raise InvalidInput(
             "the file has no triangles in its scene; export a mesh, not only empties, lines, "
             "points or cameras"
         )
-    return uses
+    return uses, tuple(parts)
+
+
+def _copies(nodes: Sequence[Placed], mesh_name: str) -> list[Part]:
+    """Group the nodes that show one mesh by which of them a copy of a node can stand for."""
+    groups: list[list[Placed]] = []
+    # The largest first: errors are measured on it, and are smaller on all others.
+    for item in sorted(nodes, key=lambda item: -abs(float(np.linalg.det(item.matrix)))):
+        with np.errstate(all="ignore"):  # what is out of all bounds is refused when moved
+            fitting = [g for g in groups if can_be_copies(g[0].matrix, item.matrix)]
+        if fitting:
+            fitting[0].append(item)
+        else:
+            groups.append([item])
+    return [
+        Part(
+            name=min(group, key=lambda item: item.index).node.text("name") or mesh_name,
+            placements=np.stack([item.matrix for item in group]),
+        )
+        for group in groups
+    ]
+
+
+def _check_reach(primitive: Primitive, placements: NDArray[np.float64], place: str) -> None:
+    """Refuse copies that would stand too far away, before anyone moves them."""
+    if len(primitive.positions) == 0:
+        return
+    low, high = primitive.positions.min(axis=0), primitive.positions.max(axis=0)
+    corners = np.array([[(low, high)[n >> i & 1][i] for i in range(3)] for n in range(8)])
+    for matrix in placements:
+        with np.errstate(all="ignore"):
+            reach = np.abs(transformed(corners, matrix[:3, :3]) + matrix[:3, 3])
+        if not (reach <= _FARTHEST_M).all():
+            raise _too_far(place)
+
+
+def _too_far(place: str) -> InvalidInput:
+    return InvalidInput(
+        f"{place} reaches farther than {_FARTHEST_M:,.0f} m from the origin; "
+        "check its unit and remove stray vertices"
+    )
 
 
 def _moved(primitive: Primitive, matrix: Matrix, place: str, tick: Callable[[], None]) -> Primitive:
@@ -199,12 +277,9 @@ def _moved(primitive: Primitive, matrix: Matrix, place: str, tick: Callable[[], 
 
     def moved_positions(rows: slice) -> FloatArray:
         with np.errstate(all="ignore"):  # what overflows is refused here
-            moved = _transformed(primitive.positions[rows], linear) + offset
+            moved = transformed(primitive.positions[rows], linear) + offset
         if not (np.abs(moved) <= _FARTHEST_M).all():
-            raise InvalidInput(
-                f"{place} reaches farther than {_FARTHEST_M:,.0f} m from the origin; "
-                "check its unit and remove stray vertices"
-            )
+            raise _too_far(place)
         return moved.astype(np.float32)
 
     positions = in_chunks(count, 3, moved_positions, tick)
@@ -218,7 +293,7 @@ def _moved(primitive: Primitive, matrix: Matrix, place: str, tick: Callable[[], 
         cofactors = -cofactors
 
     def turned(vectors: FloatArray, by: NDArray[np.float64]) -> FloatArray:
-        return in_chunks(count, 3, lambda rows: unit_vectors(_transformed(vectors[rows], by)), tick)
+        return in_chunks(count, 3, lambda rows: unit_vectors(transformed(vectors[rows], by)), tick)
 
     tangents: FloatArray | None = None
     if primitive.tangents is not None:
@@ -231,12 +306,6 @@ def _moved(primitive: Primitive, matrix: Matrix, place: str, tick: Callable[[], 
         tangents=tangents,
         faces=primitive.faces[:, ::-1] if is_mirrored else primitive.faces,
     )
-
-
-def _transformed(vectors: FloatArray, linear: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return `linear @ v` for each row, by hand: BLAS spends its time on threads for 3 x 3."""
-    x, y, z = vectors.astype(np.float64).T
-    return np.stack([row[0] * x + row[1] * y + row[2] * z for row in linear], axis=1)
 
 
 def _join(parts: Parts) -> Surface:
@@ -265,6 +334,8 @@ def _join(parts: Parts) -> Surface:
             np.array(parts.material_of, np.int32), [len(p.faces) for p in primitives]
         ),
         materials=parts.materials,
+        parts=parts.parts,
+        face_parts=np.repeat(np.array(parts.part_of, np.int32), [len(p.faces) for p in primitives]),
     )
 
 

@@ -191,6 +191,17 @@ def render_cut_out(
     return (rgba * 255 + 0.5).astype(np.uint8)
 
 
+def visible_faces(draw: Draw, camera: Camera, *, samples: int) -> tuple[IntArray, FloatArray]:
+    """Find what each of `samples` x `samples` points of a picture shows.
+
+    Returns:
+        `[n, n]` the face, -1 where nothing is, and `[n, n, 2]` the weights of its second and third
+        corner there. Back faces are culled unless the material is double-sided.
+    """
+    seen = _look([draw], camera, samples, keep_back_faces=False)
+    return seen.owner[:, :, 1], seen.corner_weights
+
+
 def _look(draws: Sequence[Draw], camera: Camera, n: int, *, keep_back_faces: bool) -> _Seen:
     """Find the nearest face at each of `n` x `n` samples."""
     nearest = np.zeros((n, n), np.float32)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pipeline.types import LodMeasure, Progress, Stage
+from pipeline.types import Collision, LodMeasure, Progress, Stage
 
 Json = str | int | float | bool | None | Mapping[str, "Json"] | Sequence["Json"]
 
@@ -122,8 +122,9 @@ def report_json(
     recipe: Mapping[str, Json],
     records: Sequence[StageRecord],
     repair: Mapping[str, Json],
+    parts: Sequence[Mapping[str, Json]],
     lods: Sequence[LodMeasure],
-    hull_count: int,
+    collisions: Sequence[Collision],
     missed_texel_ratio: float,
     size_m: Sequence[float],
     outputs: Mapping[str, bytes],
@@ -135,9 +136,10 @@ def report_json(
         name: The asset's name.
         recipe: Everything needed to make it again: inputs, seed, options, versions, hashes.
         records: The stages, in order.
-        repair: What repair counted.
+        repair: What repair counted; of an asset in parts, by part.
+        parts: What became of its parts, if it has any.
         lods: Finest first.
-        hull_count: Collision hulls.
+        collisions: The collision shapes, one per part or one for all.
         missed_texel_ratio: Texels whose source point could not be found, and were filled.
         size_m: Width, height, depth in metres.
         outputs: The files, by name.
@@ -145,15 +147,28 @@ def report_json(
     """
     content = {
         **_head(name, recipe, warnings),
-        "passed": all(lod.triangle_count <= lod.budget for lod in lods),
+        "passed": all(lod.budget == 0 or lod.triangle_count <= lod.budget for lod in lods),
         "size_m": [round(float(s), 6) for s in size_m],
         "lods": [asdict(lod) for lod in lods],
-        "collision": {"hull_count": hull_count},
+        "parts": parts,
+        "collision": collision_facts(collisions),
         "bake": {"missed_texel_ratio": missed_texel_ratio},
         "repair": repair,
         **_tail(records, outputs),
     }
     return (json.dumps(content, indent=2) + "\n").encode()
+
+
+def collision_facts(collisions: Sequence[Collision]) -> dict[str, Json]:
+    """The collision shapes of all parts as one: how many, of what kind, how well they fit."""
+    kinds = {collision.kind for collision in collisions}
+    covers = [c.over_cover for c in collisions if c.over_cover is not None]
+    return {
+        "kind": kinds.pop() if len(kinds) == 1 else "decompose",
+        "hull_count": sum(len(collision.hulls) for collision in collisions),
+        "over_cover": max(covers) if covers else None,
+        "protrusion_m": max(collision.protrusion_m for collision in collisions),
+    }
 
 
 def generation_report_json(

@@ -1,27 +1,22 @@
-"""The stages in order: the table of contents of the pipeline.
+"""From a request to a dense surface: the first half of a job, and its stages in order.
 
-A job is two parts, so that the generator is free for the next job while the mesh work goes on:
-`generate` (or `surface_from_glb`) makes a dense surface, `build_asset` makes the asset from it.
+A job is two halves, so that the generator is free for the next job while the mesh work goes on:
+`generate` (or `surface_from_glb`) makes a dense surface, `build.build_asset` the asset from it.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pipeline.errors import EmptyResult, InvalidInput, OutOfMemory
 from pipeline.export.name import variant_name
 from pipeline.model.load_options import LoadOptions
 from pipeline.options import AssetOptions
-from pipeline.place import place
 from pipeline.report import (
     Json,
     StageMeter,
-    StageRecord,
     generation_report_json,
     library_versions,
-    report_json,
 )
 from pipeline.stored_surface import surface_from_bytes, surface_to_bytes
 from pipeline.types import Artifact, ModelFacts, PartOf, Progress, Stage
@@ -30,8 +25,6 @@ if TYPE_CHECKING:
     from pipeline.load import LoadedModels
     from pipeline.model.condition.encoder import Condition
     from pipeline.model.models import Models
-
-GENERATED_SIZE_M = 1.0  # longest side of a generated asset, unless a height is asked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,25 +79,6 @@ class Generation:
     variants: tuple[Variant, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class BuildRequest:
-    """What to build.
-
-    surface: The stored dense surface. generated: Whether it comes from the model, which decides how
-    thorough repair is. has_size: Whether its size means something. recipe: Goes into the report.
-    earlier: Stages done before.
-    """
-
-    name: str
-    surface: bytes
-    options: AssetOptions
-    generated: bool
-    has_size: bool
-    recipe: Mapping[str, Json]
-    earlier: tuple[StageRecord, ...] = ()
-    earlier_warnings: tuple[str, ...] = ()
-
-
 def load_models(options: LoadOptions) -> "LoadedModels":
     """Find, check, load and warm up models; raises ModelUnavailable naming what is wrong."""
     from pipeline import load
@@ -151,6 +125,7 @@ def _generate(request: GenerateRequest, models: "Models", meter: StageMeter) -> 
     from pipeline.encode.encode import coarse_shape
     from pipeline.model import generate as model
     from pipeline.model.lora import applied
+    from pipeline.scene import assembled
     from pipeline.stored_slat import slat_to_bytes
 
     options = request.options
@@ -160,7 +135,7 @@ def _generate(request: GenerateRequest, models: "Models", meter: StageMeter) -> 
         shape = None
         if request.shape is not None:
             part = PartOf(meter, 0, 1 + len(request.images))
-            shape = coarse_shape(models, surface_from_bytes(request.shape), part)
+            shape = coarse_shape(models, assembled(surface_from_bytes(request.shape)), part)
         condition = _condition(request, models, meter)
         if shape is None:
             voxels = model.sample_sparse_structure(
@@ -271,88 +246,18 @@ def _kept_variants(
     return kept
 
 
-def surface_from_glb(content: bytes, progress: Progress) -> bytes:
-    """Read an uploaded GLB with its materials and store it as a dense surface."""
+def surface_from_glb(content: bytes, max_triangles: int, progress: Progress) -> bytes:
+    """Read an uploaded GLB with its materials and store it as a dense surface.
+
+    Raises:
+        InvalidInput: Also if its scene has more triangles than `max_triangles`.
+    """
     from pipeline.decode import PREVIEW_PX
     from pipeline.preview import render_surface
-    from pipeline.read_glb import read_glb
+    from pipeline.read_glb import ReadLimits, read_glb
+    from pipeline.scene import assembled
 
-    surface = read_glb(content, progress)
-    progress.preview(Stage.PREPROCESS, render_surface(surface, size_px=PREVIEW_PX))
+    surface = read_glb(content, progress, limits=ReadLimits(max_triangles=max_triangles))
+    picture = render_surface(assembled(surface), size_px=PREVIEW_PX)
+    progress.preview(Stage.PREPROCESS, picture)
     return surface_to_bytes(surface)
-
-
-def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...]:
-    """Turn a dense surface into an engine-ready asset: GLB, report and preview."""
-    from pipeline.export.glb import export_glb
-    from pipeline.export.name import asset_name
-    from pipeline.mesh.collision import DECOMPOSE_TRIANGLES, hulls
-    from pipeline.mesh.lod import build_lods, measure_lods
-    from pipeline.mesh.remesh import remesh
-    from pipeline.mesh.repair import RepairOptions, repair, turned_alike
-    from pipeline.mesh.unwrap import unwrap
-    from pipeline.preview import preview_sheet
-    from pipeline.texture.bake import bake
-
-    default_repair = (
-        RepairOptions.for_generated() if request.generated else RepairOptions.for_upload()
-    )
-    repair_options = request.options.repair or default_repair
-    options = replace(request.options, repair=repair_options)  # as the report gives them
-    meter(Stage.REPAIR, 0.0)
-    surface = surface_from_bytes(request.surface)
-    repaired = repair(surface.mesh, repair_options, meter)
-    surface = turned_alike(surface, repaired)
-    # Only now: with a speck below it, a generated asset would float above the ground.
-    body, longest_side_m = repaired.mesh, None if request.has_size else GENERATED_SIZE_M
-    surface = place(surface, options.place, longest_side_m=longest_side_m, body=body)
-    mesh = place(body, options.place, longest_side_m=longest_side_m)
-    mesh = remesh(mesh, options.remesh, meter)
-    lods = build_lods(mesh, options.lod, meter)
-    unwrapped = unwrap(lods, options.unwrap, meter)  # own charts each, one atlas
-    baked = bake(unwrapped, surface, options.unwrap.texture_size, options.bake, meter)
-    measures = measure_lods(unwrapped, mesh, options.lod, meter)
-    # The coarsest LOD that is fine enough, so that the hulls do not depend on the budgets.
-    fine = [lod for lod in lods if len(lod.faces) >= DECOMPOSE_TRIANGLES]
-    collision = hulls((fine or lods[:1])[-1], options.collision, meter)
-    glb = export_glb(
-        request.name, unwrapped, measures, baked.material, collision, options.export, meter
-    )
-    preview = preview_sheet(glb, lambda: meter(Stage.EXPORT, 1.0))
-    meter.preview(Stage.EXPORT, preview)
-    meter(Stage.EXPORT, 1.0)
-
-    file_name = asset_name(request.name)
-    outputs = {f"{file_name}.glb": glb, f"{file_name}.preview.png": preview}
-    report = report_json(
-        name=file_name,
-        recipe={**request.recipe, "options": asdict(options), "versions": library_versions()},
-        records=(*request.earlier, *meter.finish()),
-        repair=asdict(repaired.counts),
-        lods=measures,
-        hull_count=len(collision),
-        missed_texel_ratio=baked.miss_ratio,
-        size_m=np.ptp(mesh.positions, axis=0).tolist(),
-        outputs=outputs,
-        warnings=(*request.earlier_warnings, *meter.warnings),
-    )
-    return (
-        Artifact(
-            role="model",
-            file_name=f"{file_name}.glb",
-            media_type="model/gltf-binary",
-            content=glb,
-        ),
-        Artifact(
-            role="report",
-            file_name=f"{file_name}.report.json",
-            media_type="application/json",
-            content=report,
-        ),
-        Artifact(
-            role="preview",
-            file_name=f"{file_name}.preview.png",
-            media_type="image/png",
-            content=preview,
-        ),
-    )

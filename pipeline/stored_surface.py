@@ -1,7 +1,7 @@
 """Surface <-> bytes: what is kept between generating and building an asset.
 
-A safetensors file: arrays and textures as tensors, the materials as JSON in its header. The same
-surface always gives the same bytes, so their hash names it.
+A safetensors file: arrays and textures as tensors, materials and parts as JSON in its header. The
+same surface always gives the same bytes, so their hash names it.
 """
 
 import json
@@ -13,10 +13,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from pipeline.errors import InvalidInput
-from pipeline.types import Image, Material, Surface
+from pipeline.types import Image, Material, Part, Surface
 
 _NEEDED = ("positions", "faces", "normals", "face_materials")
-_ARRAYS = (*_NEEDED, "uvs", "colors")
+_ARRAYS = (*_NEEDED, "uvs", "colors", "face_parts")
 
 
 def surface_to_bytes(surface: Surface) -> bytes:
@@ -38,7 +38,9 @@ def surface_to_bytes(surface: Surface) -> bytes:
                 value = {"image": name}
             stored[field.name] = value
         materials.append(stored)
-    return save(tensors, metadata={"materials": json.dumps(materials)})
+    parts = [{"name": p.name, "placements": p.placements.tolist()} for p in surface.parts]
+    # One entry: the library writes several in any order.
+    return save(tensors, metadata={"surface": json.dumps({"materials": materials, "parts": parts})})
 
 
 def surface_from_bytes(content: bytes) -> Surface:
@@ -51,18 +53,27 @@ def surface_from_bytes(content: bytes) -> Surface:
         tensors = load(content)
         length = int.from_bytes(content[:8], "little")
         metadata = json.loads(content[8 : 8 + length])["__metadata__"]
-        stored = json.loads(metadata["materials"])
-        if not isinstance(stored, list):
+        stored = json.loads(metadata["surface"])
+        if not isinstance(stored["materials"], list):
             raise TypeError("materials is no list")
         images = {
             name: Image(pixels=array) for name, array in tensors.items() if name.startswith("image")
         }
-        materials = tuple(_material(entry, images) for entry in stored)
+        materials = tuple(_material(entry, images) for entry in stored["materials"])
+        parts = tuple(
+            Part(name=part["name"], placements=np.array(part["placements"], np.float64))
+            for part in stored["parts"]
+        )
         needed = {name: tensors[name] for name in _NEEDED}
     except (SafetensorError, KeyError, TypeError, ValueError, AttributeError) as e:
         raise InvalidInput(f"not a stored surface: {e}") from e
     return Surface(
-        materials=materials, uvs=tensors.get("uvs"), colors=tensors.get("colors"), **needed
+        materials=materials,
+        uvs=tensors.get("uvs"),
+        colors=tensors.get("colors"),
+        parts=parts,
+        face_parts=tensors.get("face_parts"),
+        **needed,
     )
 
 

@@ -123,6 +123,18 @@ class Material:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Part:
+    """One mesh of a scene and the places where it stands.
+
+    placements: `[N, 4, 4]` float64 from its own space to the world's, acting on column vectors.
+        They differ by rotation, shift and scaling along its own axes.
+    """
+
+    name: str
+    placements: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Surface:
     """A dense mesh with its appearance: what LODs are cut from and baked from.
 
@@ -133,6 +145,9 @@ class Surface:
     uvs: `[V, 2]` float32, or None where no material has a texture.
     colors: `[V, 4]` float32 linear RGBA that multiplies the base color, or None.
     face_materials: `[F]` int32 index into `materials`.
+    parts: empty where there is nothing to tell apart. Else each part stands here once, at its first
+        placement; see `scene.assembled`.
+    face_parts: `[F]` int32 index into `parts`, or None without them.
     """
 
     positions: FloatArray
@@ -142,6 +157,8 @@ class Surface:
     colors: FloatArray | None = None
     face_materials: IntArray
     materials: tuple[Material, ...]
+    parts: tuple[Part, ...] = ()
+    face_parts: IntArray | None = None
 
     @property
     def mesh(self) -> Mesh:
@@ -157,6 +174,8 @@ class UnwrappedMesh:
     tangents: `[V, 4]` float32, MikkTSpace, w as glTF defines it (+1 or -1).
     uvs: `[V, 2]` float32 in the atlas that all LODs share, in [0, 1], origin top left.
     faces: `[F, 3]` int32, counter-clockwise.
+    face_source: `[F]` int32, the face of the LOD that each came from, rising: those without area
+        are left out.
     """
 
     positions: FloatArray
@@ -164,16 +183,21 @@ class UnwrappedMesh:
     tangents: FloatArray
     uvs: FloatArray
     faces: IntArray
+    face_source: IntArray
 
 
 @dataclass(frozen=True, kw_only=True)
 class LodMeasure:
     """How good one LOD is, measured against the repaired mesh.
 
-    triangle_count: as in the file.
+    triangle_count: as drawn.
     budget: the tightest of the asked budgets that it keeps, so not always the one of its place:
-        3,000 triangles with the budgets 20,000, 10,000, 4,000, 1,000 are LOD0 and keep 4,000.
+        3,000 triangles with the budgets 20,000, 10,000, 4,000, 1,000 are LOD0 and keep 4,000. 0
+        where no number of triangles was asked for.
     deviation_max_m, deviation_mean_m: two-sided surface distance, metres.
+    normal_deviation_deg: mean angle between its surface and the mesh's, degrees.
+    silhouette_px: how far its outline lies from the mesh's where it takes over from the LOD before
+        (LOD0: at full view), mean over views from all sides, pixels.
     screen_coverage: the LOD is meant to be seen while the asset's bounding sphere covers at most
         the previous LOD's share of the view height and at least this one; in (0, 1], falling from
         LOD to LOD. Below the last value the asset may be culled.
@@ -183,21 +207,74 @@ class LodMeasure:
     budget: int
     deviation_max_m: float
     deviation_mean_m: float
+    normal_deviation_deg: float
+    silhouette_px: float
     screen_coverage: float
 
 
 @dataclass(frozen=True, kw_only=True)
+class Box:
+    """A box in any direction. axes: three unit vectors that make a right-handed frame."""
+
+    center_m: tuple[float, float, float]
+    axes: tuple[tuple[float, float, float], ...]
+    size_m: tuple[float, float, float]  # along each of the axes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sphere:
+    """A ball."""
+
+    center_m: tuple[float, float, float]
+    radius_m: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capsule:
+    """All points within `radius_m` of the line from `start_m` to `end_m`."""
+
+    start_m: tuple[float, float, float]
+    end_m: tuple[float, float, float]
+    radius_m: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Hull:
-    """A convex collision hull. positions `[V, 3]` float32 metres, faces `[F, 3]` int32."""
+    """A convex collision shape. positions `[V, 3]` float32 metres, faces `[F, 3]` int32.
+
+    primitive: what it is exactly where engines have a cheaper shape for it; the triangles are then
+        its picture. None for a convex hull.
+    """
 
     positions: FloatArray
     faces: IntArray
+    primitive: Box | Sphere | Capsule | None = None
+
+
+CollisionKind = Literal["none", "box", "sphere", "capsule", "hull", "decompose"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collision:
+    """What players bump into, and how well it fits.
+
+    kind: what the hulls are.
+    over_cover: volume of the hulls together, overlaps counted once, over that of the body; 1 is
+        perfect. None where the body has no volume to compare with.
+    protrusion_m: how far the hulls stand out from the body at most, metres.
+    """
+
+    kind: CollisionKind
+    hulls: tuple[Hull, ...]
+    over_cover: float | None
+    protrusion_m: float
 
 
 Role = Literal[
     "model",
     "report",
     "preview",
+    "impostor",
     "gaussian",
     "gaussian_preview",
     "radiance_field",

@@ -133,6 +133,7 @@ class Server:
             max_image_bytes=config.max_image_bytes,
             max_image_pixels=MAX_PIXELS,
             max_mesh_bytes=config.max_mesh_bytes,
+            max_mesh_triangles=config.max_mesh_triangles,
             max_adapter_bytes=config.max_adapter_bytes,
             max_images=config.max_images,
             max_variants=config.max_variants,
@@ -202,6 +203,7 @@ def _crews(config: ServerConfig) -> dict[WorkerKind, Crew]:
             pipeline=config.pipeline,
             load=load_options(config),
             memory_limit_bytes=memory_limit_bytes,
+            max_mesh_triangles=config.max_mesh_triangles,
             log_level=config.log_level,
         )
 

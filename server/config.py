@@ -70,6 +70,7 @@ class ServerConfig:
     max_prompt_characters: int = 1000
     max_image_bytes: int = 20_000_000
     max_mesh_bytes: int = 1024 * MiB
+    max_mesh_triangles: int = 6_000_000
     max_adapter_bytes: int = 1024 * MiB
     max_images: int = 8
     max_variants: int = 8
@@ -100,7 +101,13 @@ class ServerConfig:
                     raise InvalidInput(
                         f"{setting.name} must be one of {', '.join(known)}, got {value!r}"
                     )
-        for name in ("generator_workers", "mesh_workers", "max_images", "max_variants"):
+        for name in (
+            "generator_workers",
+            "mesh_workers",
+            "max_images",
+            "max_variants",
+            "max_mesh_triangles",
+        ):
             if getattr(self, name) < 1:
                 raise InvalidInput(f"{name} must be at least 1, got {getattr(self, name)}")
         for setting in fields(self):

@@ -16,9 +16,11 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from pipeline import AssetOptions, ModelFacts, Stage
+from pipeline.mesh.lod_options import LodTarget
 from pipeline.mesh.repair import RepairOptions
+from pipeline.scene import PartWeight
 from server.artifacts import Digest
-from server.engine import Lod, Previewed, StoredArtifact, Warned, WorkerStatus
+from server.engine import CollisionFit, Lod, Previewed, StoredArtifact, Warned, WorkerStatus
 from server.jobs import (
     Job,
     JobError,
@@ -110,6 +112,11 @@ def job_state_from(state: "pb.JobState", field: str) -> JobState:
     return JobState(_literal(pb.JobState.DESCRIPTOR, state, field))
 
 
+# Messages that are tuples of numbers in the options, and what lists of messages are lists of.
+_TUPLES = frozenset({"Interval", "Size", "Point"})
+_ELEMENTS: dict[str, Any] = {"LodTarget": LodTarget, "PartWeight": PartWeight}
+
+
 # Any: dataclasses and values of whatever options there are; tests walk through all of them.
 def _merged(defaults: Any, message: Message, where: str) -> Any:
     """Return `defaults` with all fields replaced that `message` sets."""
@@ -121,13 +128,25 @@ def _merged(defaults: Any, message: Message, where: str) -> Any:
     return replace(defaults, **changes)
 
 
+def _built(kind: Any, message: Message, where: str) -> Any:
+    """Make what has no defaults to be merged with: an element of a list."""
+    values = {
+        field.name: _value(None, field, value, f"{where}.{field.name}")
+        for field, value in message.ListFields()
+    }
+    return kind(**values)
+
+
 def _value(default: Any, field: Field, value: Any, where: str) -> Any:
     if field.is_repeated and field.enum_type is not None:
         return tuple(_literal(field.enum_type, number, where) for number in value)
+    if field.is_repeated and field.message_type is not None:
+        kind = _ELEMENTS[field.message_type.name]
+        return tuple(_built(kind, item, f"{where}[{i}]") for i, item in enumerate(value))
     if field.is_repeated:
         return tuple(value)
-    if isinstance(value, pb.Interval):
-        return (value.low, value.high)
+    if field.message_type is not None and field.message_type.name in _TUPLES:
+        return tuple(getattr(value, part.name) for part in field.message_type.fields)
     if field.type == Field.TYPE_MESSAGE:
         return _merged(default, value, where)
     if field.enum_type is not None:
@@ -279,10 +298,16 @@ def _fill(message: Message, options: Any) -> None:
         if field.is_repeated and field.enum_type is not None:
             numbers = [_number(field.enum_type, name) for name in value]
             getattr(message, option.name).extend(numbers)
+        elif field.is_repeated and field.type == Field.TYPE_MESSAGE:
+            for item in value:
+                _fill(getattr(message, option.name).add(), item)
         elif field.is_repeated:
             getattr(message, option.name).extend(value)
-        elif field.message_type is pb.Interval.DESCRIPTOR:
-            getattr(message, option.name).CopyFrom(pb.Interval(low=value[0], high=value[1]))
+        elif field.message_type is not None and field.message_type.name in _TUPLES:
+            getattr(message, option.name).SetInParent()
+            parts = [part.name for part in field.message_type.fields]
+            for part, number in zip(parts, value, strict=True):
+                setattr(getattr(message, option.name), part, number)
         elif field.type == Field.TYPE_MESSAGE:
             getattr(message, option.name).SetInParent()
             _fill(getattr(message, option.name), value)
@@ -319,7 +344,11 @@ def _result_to(result: JobResult) -> pb.JobResult:
         lods=[_lod_to(lod) for lod in result.lods],
         artifacts=[_artifact_to(artifact) for artifact in result.artifacts],
         variants=[
-            pb.Variant(seed=variant.seed, lods=[_lod_to(lod) for lod in variant.lods])
+            pb.Variant(
+                seed=variant.seed,
+                lods=[_lod_to(lod) for lod in variant.lods],
+                collision=_optional(_collision_to, variant.collision),
+            )
             for variant in result.variants
         ],
     )
@@ -332,6 +361,17 @@ def _lod_to(lod: Lod) -> pb.Lod:
         deviation_max_m=lod.deviation_max_m,
         deviation_mean_m=lod.deviation_mean_m,
         screen_coverage=lod.screen_coverage,
+        normal_deviation_deg=lod.normal_deviation_deg,
+        silhouette_px=lod.silhouette_px,
+    )
+
+
+def _collision_to(fit: CollisionFit) -> pb.Collision:
+    return pb.Collision(
+        kind=fit.kind,
+        hull_count=fit.hull_count,
+        over_cover=fit.over_cover,
+        protrusion_m=fit.protrusion_m,
     )
 
 

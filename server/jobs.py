@@ -9,7 +9,15 @@ from enum import StrEnum
 
 from pipeline import AssetOptions, Stage
 from server.artifacts import Digest
-from server.engine import Lod, Previewed, StoredArtifact, TaskKind, TaskOutcome, Warned
+from server.engine import (
+    CollisionFit,
+    Lod,
+    Previewed,
+    StoredArtifact,
+    TaskKind,
+    TaskOutcome,
+    Warned,
+)
 
 
 class JobState(StrEnum):
@@ -138,6 +146,7 @@ class Variant:
 
     seed: int
     lods: tuple[Lod, ...]
+    collision: CollisionFit | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,12 +231,13 @@ def result_of(spec: JobSpec, outcomes: Sequence[TaskOutcome]) -> JobResult:
         if kind is TaskKind.BUILD
     ]
     seeds = next((outcome.seeds for outcome in outcomes if outcome.seeds), (spec.seed,))
-    lods = [outcome.lods for outcome in built] or [()] * len(seeds)
+    results = built or [TaskOutcome()] * len(seeds)
     return JobResult(
-        lods=lods[0],
+        lods=results[0].lods,
         artifacts=tuple(artifact for outcome in outcomes for artifact in outcome.artifacts),
         variants=tuple(
-            Variant(seed=seed, lods=levels) for seed, levels in zip(seeds, lods, strict=True)
+            Variant(seed=seed, lods=result.lods, collision=result.collision)
+            for seed, result in zip(seeds, results, strict=True)
         ),
     )
 

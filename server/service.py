@@ -42,6 +42,7 @@ class Limits:
     max_image_bytes: int
     max_image_pixels: int
     max_mesh_bytes: int
+    max_mesh_triangles: int
     max_adapter_bytes: int
     max_images: int
     max_variants: int
@@ -287,6 +288,7 @@ class CatalogService(pb_grpc.CatalogServiceServicer):
                 max_image_bytes=limits.max_image_bytes,
                 max_image_pixels=limits.max_image_pixels,
                 max_mesh_bytes=limits.max_mesh_bytes,
+                max_mesh_triangles=limits.max_mesh_triangles,
                 max_queued_jobs=limits.max_queued_jobs,
                 min_free_disk_bytes=limits.min_free_disk_bytes,
                 max_chunk_bytes=CHUNK_BYTES,

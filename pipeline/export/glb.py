@@ -11,14 +11,17 @@ import json
 import logging
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import InvalidInput
+from pipeline.export.hulls import JsonObject, describe_hull, relative_hull
 from pipeline.export.name import asset_name
-from pipeline.export.profiles import LAYOUTS, ExportOptions, TextureFormat
+from pipeline.export.profiles import LAYOUTS, ExportOptions, Layout, TextureFormat
 from pipeline.export.textures import encode_textures
 from pipeline.types import (
     FloatArray,
@@ -33,9 +36,53 @@ from pipeline.types import (
 
 logger = logging.getLogger(__name__)
 
+Matrix = NDArray[np.float64]
+
 _ARRAY_BUFFER, _ELEMENT_ARRAY_BUFFER = 34962, 34963
 _FLOAT, _UNSIGNED_SHORT, _UNSIGNED_INT = 5126, 5123, 5125
 _LINEAR, _LINEAR_MIPMAP_LINEAR, _CLAMP_TO_EDGE = 9729, 9987, 33071
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportPart:
+    """One part of the asset: what it has at each LOD, where it stands, and its collision shape.
+
+    name: "" for an asset that is not in parts.
+    face_masks: per LOD `[F]` bool: which faces are its; none in the LODs it has vanished from.
+    frame: `[4, 4]` float64, rotation and shift: its pivot. Its mesh is written relative to it.
+    placements: `[N, 4, 4]` float64: where its pivot stands, once per copy.
+    hulls: In the asset's space, at the first copy. May be empty. Written without material.
+    """
+
+    name: str
+    face_masks: tuple[NDArray[np.bool_], ...]
+    frame: Matrix
+    placements: Matrix
+    hulls: tuple[Hull, ...]
+
+    @classmethod
+    def whole(cls, lods: Sequence[UnwrappedMesh], hulls: Sequence[Hull]) -> Self:
+        """The asset as one part that stands where it is."""
+        return cls(
+            name="",
+            face_masks=tuple(np.ones(len(lod.faces), bool) for lod in lods),
+            frame=np.eye(4),
+            placements=np.eye(4)[None],
+            hulls=tuple(hulls),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Billboard:
+    """A flat last LOD. extras: what its shader has to know, goes to its node's `impostor`.
+
+    screen_coverage: as in `LodMeasure`.
+    """
+
+    quad: UnwrappedMesh
+    material: Material
+    screen_coverage: float
+    extras: JsonObject
 
 
 def export_glb(
@@ -43,9 +90,11 @@ def export_glb(
     lods: Sequence[UnwrappedMesh],
     measures: Sequence[LodMeasure],
     material: Material,
-    hulls: Sequence[Hull],
+    parts: Sequence[ExportPart],
     options: ExportOptions,
     progress: Progress,
+    *,
+    billboard: Billboard | None = None,
 ) -> bytes:
     """Write one asset: meshes `SM_<Name>_LOD0..n`, one material, hulls `UCX_SM_<Name>_LOD0_<nn>`.
 
@@ -55,15 +104,23 @@ def export_glb(
     last one being where the asset may be culled. Vertices and triangles are reordered for the
     vertex cache; the triangles stay the same.
 
+    An asset in parts has a root node `<Name>`, below it one node per copy of a part with the part's
+    name and place, and below that the part's LODs `SM_<Name>_<Part>_LOD0..n` and its hulls. Copies
+    share their meshes.
+
+    Hulls that are exactly a box, a ball or a capsule are named `UBX_`, `USP_` and `UCP_` instead,
+    as Unreal's importer wants it, and say what they are in the `collision` of their node's extras.
+
     Args:
         name: Anything; `asset_name` makes it safe.
         lods: Finest first, at least one.
         measures: One per LOD; only `screen_coverage` is written.
         material: Shared by all LODs. Occlusion and metallic-roughness become one ORM texture, the
             smaller one enlarged where they differ in size.
-        hulls: May be empty. Written without material.
+        parts: At least one; together they have every face of each LOD.
         options: Profile and texture format.
         progress: Is told of EXPORT.
+        billboard: The last LOD of the first part, with a material of its own, `M_<Name>_Billboard`.
 
     Returns:
         The GLB, the same bytes for the same input.
@@ -81,37 +138,124 @@ def export_glb(
     layout = LAYOUTS[options.profile]
     file = _File()
 
-    lod_nodes = []
-    for level, lod in enumerate(lods):
-        assert len(lod.faces) > 0, f"LOD{level} is empty"
-        lod_nodes.append(file.add_mesh(f"SM_{name}_LOD{level}", lod))
-        progress(Stage.EXPORT, 0.2 * (level + 1) / len(lods))
-    hull_nodes = [
-        file.add_hull(f"UCX_SM_{name}_LOD0_{number:02d}", hull) for number, hull in enumerate(hulls)
-    ]
+    coverages = [measure.screen_coverage for measure in measures]
+    if billboard is not None:
+        coverages.append(billboard.screen_coverage)
+    roots: list[int] = []
+    for number, part in enumerate(parts):
+        mesh_name = f"SM_{name}_{part.name}" if part.name else f"SM_{name}"
+        meshes = _add_part(file, mesh_name, part, lods)
+        if billboard is not None and number == 0:
+            quad = file.add_mesh(f"{mesh_name}_LOD{len(lods)}", billboard.quad, material=1)
+            meshes = replace(meshes, lods=(*meshes.lods, quad), billboard_extras=billboard.extras)
+        for copy, placement in enumerate(part.placements):
+            nodes = _add_copy(file, meshes, coverages, layout)
+            if part.name:
+                copy_name = part.name if copy == 0 else f"{part.name}_{copy + 1}"
+                nodes = [file.add_group(copy_name, nodes, placement)]
+            roots += nodes
+        progress(Stage.EXPORT, 0.2 * (number + 1) / len(parts))
+    if any(part.name for part in parts):
+        roots = [file.add_group(name, roots)]
     _add_material(file, name, material, options.texture_format, progress)
-
-    if len(lods) > 1:
-        first = file.nodes[lod_nodes[0]]
-        first["extras"] = {"MSFT_screencoverage": [m.screen_coverage for m in measures]}
-        if not layout.lods_in_scene:
-            first["extensions"] = {"MSFT_lod": {"ids": lod_nodes[1:]}}
-            file.extensions_used.append("MSFT_lod")
-    scene = lod_nodes if layout.lods_in_scene else lod_nodes[:1]
-    scene = scene + (hull_nodes if layout.hulls_in_scene else [])
-    content = file.to_glb(scene_name=name, scene_nodes=scene)
+    if billboard is not None:
+        own = f"{name}_Billboard"
+        _add_material(file, own, billboard.material, options.texture_format, progress)
+    content = file.to_glb(scene_name=name, scene_nodes=roots)
     progress(Stage.EXPORT, 1.0)
     logger.info(
-        "export: %d LODs, %d hulls, %d textures -> %s bytes",
+        "export: %d LODs, %d parts, %d hulls, %d textures -> %s bytes",
         len(lods),
-        len(hulls),
+        len(parts),
+        sum(len(part.hulls) for part in parts),
         len(file.images),
         f"{len(content):,}",
     )
     return content
 
 
-JsonObject = dict[str, object]
+@dataclass(frozen=True, kw_only=True)
+class _PartMeshes:
+    """The meshes of a part in the file, with their names: LODs finest first, and hulls."""
+
+    lods: tuple[int, ...]
+    hulls: tuple[int, ...]
+    hull_extras: tuple[JsonObject, ...]
+    billboard_extras: JsonObject = field(default_factory=dict)
+
+
+def _add_part(
+    file: "_File", mesh_name: str, part: ExportPart, lods: Sequence[UnwrappedMesh]
+) -> _PartMeshes:
+    """Write the meshes of a part, relative to its pivot."""
+    levels = []
+    for level, (lod, mask) in enumerate(zip(lods, part.face_masks, strict=True)):
+        if mask.any():
+            alone = lod if mask.all() else _only(lod, mask)
+            relative = _relative(alone, part.frame)
+            levels.append(file.add_mesh(f"{mesh_name}_LOD{level}", relative))
+    assert levels, f"{mesh_name} has no faces at any LOD"
+    hulls, extras = [], []
+    for number, hull in enumerate(part.hulls):
+        moved = relative_hull(hull, part.frame)
+        prefix, description = describe_hull(moved)
+        hulls.append(file.add_hull(f"{prefix}_{mesh_name}_LOD0_{number:02d}", moved))
+        extras.append(description)
+    return _PartMeshes(lods=tuple(levels), hulls=tuple(hulls), hull_extras=tuple(extras))
+
+
+def _add_copy(
+    file: "_File", meshes: _PartMeshes, coverages: Sequence[float], layout: Layout
+) -> list[int]:
+    """Add nodes that show a part once; return those that belong into the scene."""
+    levels = [file.add_node(mesh) for mesh in meshes.lods]
+    hulls = [file.add_node(mesh) for mesh in meshes.hulls]
+    for node, extras in zip(hulls, meshes.hull_extras, strict=True):
+        if extras:
+            file.nodes[node]["extras"] = {"collision": extras}
+    if meshes.billboard_extras:
+        file.nodes[levels[-1]]["extras"] = {"impostor": meshes.billboard_extras}
+    if len(coverages) > 1:
+        first = file.nodes[levels[0]]
+        first["extras"] = {"MSFT_screencoverage": list(coverages[: len(levels)])}
+        if not layout.lods_in_scene and len(levels) > 1:
+            first["extensions"] = {"MSFT_lod": {"ids": levels[1:]}}
+            file.extensions_used.add("MSFT_lod")
+    shown = levels if layout.lods_in_scene else levels[:1]
+    return shown + (hulls if layout.hulls_in_scene else [])
+
+
+def _only(lod: UnwrappedMesh, mask: NDArray[np.bool_]) -> UnwrappedMesh:
+    """Some faces of a LOD, on the vertices that they need."""
+    used, faces = np.unique(lod.faces[mask], return_inverse=True)
+    return UnwrappedMesh(
+        positions=lod.positions[used],
+        normals=lod.normals[used],
+        tangents=lod.tangents[used],
+        uvs=lod.uvs[used],
+        faces=faces.reshape(-1, 3).astype(np.int32),
+        face_source=lod.face_source[mask],
+    )
+
+
+def _relative(lod: UnwrappedMesh, frame: Matrix) -> UnwrappedMesh:
+    """A LOD as seen from a frame."""
+    if np.array_equal(frame, np.eye(4)):
+        return lod
+    back = frame[:3, :3].T
+    tangents = np.concatenate([_turned(lod.tangents[:, :3], back), lod.tangents[:, 3:]], axis=1)
+    return replace(
+        lod,
+        positions=_turned(lod.positions - frame[:3, 3], back),
+        normals=_turned(lod.normals, back),
+        tangents=tangents,
+    )
+
+
+def _turned(vectors: NDArray[np.floating], rotation: Matrix) -> FloatArray:
+    x, y, z = vectors.astype(np.float64).T
+    turned = np.stack([row[0] * x + row[1] * y + row[2] * z for row in rotation], axis=1)
+    return turned.astype(np.float32)
 
 
 class _File:
@@ -124,12 +268,12 @@ class _File:
         self.textures: list[JsonObject] = []
         self.images: list[JsonObject] = []
         self.accessors: list[JsonObject] = []
-        self.extensions_used: list[str] = []
+        self.extensions_used: set[str] = set()
         self._views: list[JsonObject] = []
         self._binary = bytearray()
 
-    def add_mesh(self, name: str, lod: UnwrappedMesh) -> int:
-        """Add a LOD with its node; return the node."""
+    def add_mesh(self, name: str, lod: UnwrappedMesh, *, material: int = 0) -> int:
+        """Add a LOD on the vertices that it needs; return the mesh."""
         order, faces = _cache_order(lod.faces, len(lod.positions))
         primitive: JsonObject = {
             "attributes": {
@@ -139,17 +283,30 @@ class _File:
                 "TEXCOORD_0": self._vertices(lod.uvs[order], "VEC2"),
             },
             "indices": self._indices(faces, len(order)),
-            "material": 0,
+            "material": material,
         }
-        return self._node(name, primitive)
+        return self._mesh(name, primitive)
 
     def add_hull(self, name: str, hull: Hull) -> int:
-        """Add a collision hull with its node; return the node."""
+        """Add a collision hull; return the mesh."""
         primitive: JsonObject = {
             "attributes": {"POSITION": self._vertices(hull.positions, "VEC3", with_bounds=True)},
             "indices": self._indices(hull.faces, len(hull.positions)),
         }
-        return self._node(name, primitive)
+        return self._mesh(name, primitive)
+
+    def add_node(self, mesh: int) -> int:
+        """Add a node of the mesh's name that shows it; return the node."""
+        self.nodes.append({"name": self.meshes[mesh]["name"], "mesh": mesh})
+        return len(self.nodes) - 1
+
+    def add_group(self, name: str, children: list[int], placement: Matrix | None = None) -> int:
+        """Add a node above others; return it."""
+        node: JsonObject = {"name": name, "children": children}
+        if placement is not None and not np.array_equal(placement, np.eye(4)):
+            node.update(_decomposed(placement))
+        self.nodes.append(node)
+        return len(self.nodes) - 1
 
     def add_texture(self, name: str, encoded: bytes, mime_type: str) -> int:
         """Add an encoded image with its texture; return the texture."""
@@ -200,10 +357,9 @@ class _File:
             ]
         )
 
-    def _node(self, name: str, primitive: JsonObject) -> int:
+    def _mesh(self, name: str, primitive: JsonObject) -> int:
         self.meshes.append({"name": name, "primitives": [primitive]})
-        self.nodes.append({"name": name, "mesh": len(self.meshes) - 1})
-        return len(self.nodes) - 1
+        return len(self.meshes) - 1
 
     def _vertices(self, rows: FloatArray, kind: str, *, with_bounds: bool = False) -> int:
         rows = np.ascontiguousarray(rows, np.dtype("<f4"))
@@ -247,6 +403,33 @@ class _File:
         self._binary += content
         self._views.append(view)
         return len(self._views) - 1
+
+
+def _decomposed(placement: Matrix) -> JsonObject:
+    """Translation, rotation and scale of a placement, those that do something."""
+    scale = np.linalg.norm(placement[:3, :3], axis=0)
+    if np.linalg.det(placement[:3, :3]) < 0:
+        scale[0] = -scale[0]
+    turn = placement[:3, :3] / scale
+    # The quaternion is the eigenvector of a symmetric matrix: no case is near a division by 0.
+    (a, b, c), (d, e, f), (g, h, i) = turn
+    form = [
+        [a - e - i, b + d, c + g, h - f],
+        [b + d, e - a - i, f + h, c - g],
+        [c + g, f + h, i - a - e, d - b],
+        [h - f, c - g, d - b, a + e + i],
+    ]
+    quaternion = np.linalg.eigh(np.array(form))[1][:, -1]
+    if quaternion[3] < 0:
+        quaternion = -quaternion
+    node: JsonObject = {}
+    if placement[:3, 3].any():
+        node["translation"] = placement[:3, 3].tolist()
+    if not np.allclose(turn, np.eye(3), atol=1e-9):
+        node["rotation"] = quaternion.tolist()
+    if not np.allclose(scale, 1.0, atol=1e-9):
+        node["scale"] = scale.tolist()
+    return node
 
 
 def _lodsmith_version() -> str:
@@ -322,7 +505,7 @@ def _add_material(
             written["extensions"] = {
                 "KHR_materials_emissive_strength": {"emissiveStrength": float(strength)}
             }
-            file.extensions_used.append("KHR_materials_emissive_strength")
+            file.extensions_used.add("KHR_materials_emissive_strength")
     if material.alpha_mode != "OPAQUE":
         written["alphaMode"] = material.alpha_mode
     if material.alpha_mode == "MASK":

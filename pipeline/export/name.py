@@ -3,6 +3,7 @@
 import hashlib
 import re
 import unicodedata
+from collections.abc import Sequence
 
 _NAME_MAX_LENGTH = 40
 _FILE_SUFFIX = re.compile(r"\.(glb|gltf|png|jpe?g|webp)$", re.IGNORECASE)
@@ -31,6 +32,21 @@ def asset_name(text: str) -> str:
     if _RESERVED.match(name):
         return name + "Asset"
     return name[:_NAME_MAX_LENGTH]
+
+
+def part_names(names: Sequence[str]) -> list[str]:
+    """Names of an asset's parts as `asset_name` makes them, no two alike: "Wheel", "Wheel2"."""
+    taken: set[str] = set()
+    result = []
+    for text in names:
+        name = first = asset_name(text) if text else "Part"
+        count = 1
+        while name.lower() in taken:  # some file systems know no capitals
+            count += 1
+            name = f"{first[: _NAME_MAX_LENGTH - len(str(count))]}{count}"
+        taken.add(name.lower())
+        result.append(name)
+    return result
 
 
 def variant_name(name: str, number: int, count: int) -> str:

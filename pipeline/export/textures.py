@@ -87,6 +87,11 @@ def _orm(occlusion: Image | None, metallic_roughness: Image | None) -> ByteArray
     return orm
 
 
+def png(image: Image) -> bytes:
+    """Encode a picture that is no texture of a material."""
+    return _encode("", image.pixels, "png")[0]
+
+
 def _encode(suffix: str, pixels: ByteArray, texture_format: TextureFormat) -> tuple[bytes, str]:
     image = PillowImage.fromarray(np.ascontiguousarray(pixels))
     out = io.BytesIO()

@@ -18,11 +18,15 @@ Matrix = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Placed:
-    """A node in world space. matrix: `[4, 4]` float64, acts on column vectors."""
+    """A node in world space.
+
+    matrix: `[4, 4]` float64, acts on column vectors. parent: the same of what it hangs on.
+    """
 
     node: Entry
     index: int
     matrix: Matrix
+    parent: Matrix
 
 
 _COLLISION_NODE = re.compile(r"(UCX|UBX|USP|UCP)_")
@@ -46,16 +50,24 @@ def lower_levels(gltf: Gltf) -> set[int]:
 
     Those that `MSFT_lod` lists, and those named `..._LOD1` and up where there is a `..._LOD0`.
     """
-    nodes = gltf.items("nodes")
-    names = {node.text("name").upper() for node in nodes}
-    levels: set[int] = set()
-    for index, node in enumerate(nodes):
+    levels = lower_levels_by_name(gltf)
+    for node in gltf.items("nodes"):
         if (lod := node.extension("MSFT_lod")) is not None:
             levels.update(lod.indices("ids"))
-        name = _LOWER_LOD.match(node.text("name"))
-        if name and f"{name[1]}_LOD0".upper() in names:
-            levels.add(index)
     return levels
+
+
+def lower_levels_by_name(gltf: Gltf) -> set[int]:
+    """Return the nodes named `..._LOD1` and up where there is a `..._LOD0`, and no `MSFT_lod`."""
+    nodes = gltf.items("nodes")
+    if any(node.extension("MSFT_lod") is not None for node in nodes):
+        return set()
+    names = {node.text("name").upper() for node in nodes}
+    return {
+        index
+        for index, node in enumerate(nodes)
+        if (name := _LOWER_LOD.match(node.text("name"))) and f"{name[1]}_LOD0".upper() in names
+    }
 
 
 def collision_nodes(gltf: Gltf) -> set[int]:
@@ -88,7 +100,7 @@ def place_nodes(gltf: Gltf, roots: Sequence[int], skip: Collection[int] = ()) ->
             continue
         with np.errstate(over="ignore", invalid="ignore"):  # positions are checked when moved
             matrix = parent @ _local_matrix(node)
-        placed.append(Placed(node=node, index=index, matrix=matrix))
+        placed.append(Placed(node=node, index=index, matrix=matrix, parent=parent))
         todo += [(child, node.place, matrix) for child in reversed(node.indices("children"))]
     return placed
 

@@ -1,134 +1,245 @@
 """Find the borders of a surface and close the small ones."""
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Callable
+from dataclasses import dataclass
 
+import numpy as np
+
+from pipeline.mesh.manifold import halve_edges
 from pipeline.mesh.measure import (
+    BoolArray,
     Edges,
     Float64Array,
+    degenerate_faces,
     edges_of,
-    face_areas,
-    face_components,
     next_in_face,
 )
-from pipeline.types import IntArray, Mesh
+from pipeline.types import FloatArray, IntArray, Mesh
 
 # A patch is a hole's lid only while it is small beside its part; the "hole" of a leaf is the leaf.
 MAX_LID_AREA_RATIO = 0.1
 
+# The smallest lid takes time with the third power of the border: 2 ms at so many edges.
+LONGEST_EXACT = 200
+LIDS_PER_TICK = 50
 
-def fill_holes(
-    mesh: Mesh, source: IntArray, *, max_edges: int, max_perimeter_m: float
-) -> tuple[IntArray, IntArray, int]:
-    """Close small boundary loops with the smallest lids that fit. Needs a manifold.
 
-    A loop whose lid would be large beside its part is an outline, and a lid that would put a third
-    face on an edge is left out.
+@dataclass(frozen=True, kw_only=True)
+class Borders:
+    """Where a surface ends: closed lines of boundary edges `L`, in the direction of their faces.
 
-    Args:
-        mesh: What to close. source: `[F]`, any number per face.
-        max_edges: Longest loop that is a hole; 0 closes none.
-        max_perimeter_m: And how long it may be in metres.
-
-    Returns:
-        Faces, their source with -1 for new ones, and how many holes were closed.
+    vertices: `[N]` int32, the vertices of the lines, one line after the other; each begins with
+        its lowest. begins: `[L + 1]` int32, where each line begins.
+    perimeters_m: `[L]`. areas: `[L]` square metres, the least that a lid of it can have.
     """
-    if max_edges == 0:
-        return mesh.faces, source, 0
-    count, part = face_components(mesh)
-    part_areas = np.bincount(part, face_areas(mesh), minlength=count)
-    part_of_vertex = np.zeros(len(mesh.positions), np.int32)
-    part_of_vertex[mesh.faces] = part[:, None]
-    edges = edges_of(mesh.faces, len(mesh.positions))
-    lids = []
-    for loop in boundary_loops(mesh.faces, edges):
-        points = mesh.positions[loop].astype(np.float64)
-        perimeter = np.linalg.norm(np.roll(points, -1, axis=0) - points, axis=1).sum()
-        if len(loop) > max_edges or perimeter > max_perimeter_m:
-            continue
-        triangles, area = _smallest_lid(points)
-        if area <= MAX_LID_AREA_RATIO * part_areas[part_of_vertex[loop[0]]]:
-            lids.append(loop[triangles][:, ::-1])  # its sides run against those around it
-    lids = _without_crowding(mesh, lids)
-    if not lids:
-        return mesh.faces, source, 0
-    new = np.concatenate(lids).astype(np.int32)
-    return (
-        np.concatenate([mesh.faces, new]),
-        np.concatenate([source, np.full(len(new), -1, np.int32)]),
-        len(lids),
+
+    vertices: IntArray
+    begins: IntArray
+    perimeters_m: Float64Array
+    areas: Float64Array
+
+    def __len__(self) -> int:
+        return len(self.begins) - 1
+
+    def __getitem__(self, line: int) -> IntArray:
+        return self.vertices[self.begins[line] : self.begins[line + 1]]
+
+    @property
+    def firsts(self) -> IntArray:
+        """`[L]`: one vertex of each line."""
+        return self.vertices[self.begins[:-1]]
+
+
+def borders(mesh: Mesh) -> Borders:
+    """Find the closed lines of boundary edges. Needs a manifold."""
+    from pipeline.mesh.half_edges import border_loops
+
+    positions, faces = mesh.positions, mesh.faces
+    edges = edges_of(faces, len(positions))
+    h = boundary_half_edges(edges)
+    corner = faces.ravel()
+    vertices, begins = border_loops(corner[h], corner[next_in_face(h)], len(positions))
+    if len(begins) == 1:
+        none = np.empty(0)
+        return Borders(vertices=vertices, begins=begins, perimeters_m=none, areas=none)
+    following = np.append(vertices[1:], vertices[:1])
+    following[begins[1:] - 1] = vertices[begins[:-1]]
+    # From the first vertex of each line: small lines far from the origin lose no digits.
+    first = np.repeat(positions[vertices[begins[:-1]]].astype(np.float64), np.diff(begins), axis=0)
+    here, there = positions[vertices] - first, positions[following] - first
+    starts = begins[:-1].astype(np.int64)
+    vectors = np.add.reduceat(np.cross(here, there), starts, axis=0) / 2
+    return Borders(
+        vertices=vertices,
+        begins=begins,
+        perimeters_m=np.add.reduceat(np.linalg.norm(there - here, axis=1), starts),
+        areas=np.linalg.norm(vectors, axis=1),
     )
 
 
-def _without_crowding(mesh: Mesh, lids: list[IntArray]) -> list[IntArray]:
-    """The lids that put no third face on an edge: their inner edges may be edges elsewhere."""
-    if not lids:
-        return lids
-    faces = np.concatenate([mesh.faces, *lids])
-    edges = edges_of(faces, len(mesh.positions))
-    crowded = edges.half_edges[np.repeat(edges.face_counts > 2, edges.face_counts)]
-    is_crowded = np.zeros(len(faces), bool)
-    is_crowded[crowded // 3] = True
-    ends = np.cumsum([len(mesh.faces), *(len(lid) for lid in lids)])
-    return [
-        lid
-        for lid, start, end in zip(lids, ends[:-1], ends[1:], strict=True)
-        if not is_crowded[start:end].any()
-    ]
+def boundary_half_edges(edges: Edges) -> IntArray:
+    """The half-edges without another face across, sorted by edge."""
+    h: IntArray = edges.half_edges[edges.starts[:-1][edges.face_counts == 1]]
+    return h
 
 
-def boundary_loops(faces: IntArray, edges: Edges) -> list[IntArray]:
-    """Find the closed lines of boundary edges, in the direction of their faces. Needs a manifold.
+@dataclass(frozen=True, kw_only=True)
+class Closed:
+    """A mesh with lids.
 
-    Returns:
-        Vertex indices per loop, `[N]`, each beginning with its lowest.
+    mesh: the faces from before, in order, then those of the lids, whose first vertices are old.
+    lines: which borders were closed.
     """
-    h = edges.half_edges[edges.starts[:-1][edges.face_counts == 1]]
-    corner = faces.ravel()
-    following = dict(
-        zip(corner[h].tolist(), corner[next_in_face(h)].tolist(), strict=True)
-    )  # a vertex with one fan of faces starts one boundary edge
-    loops = []
-    for first in sorted(following):
-        loop = []
-        vertex = first
-        while vertex in following:
-            loop.append(vertex)
-            vertex = following.pop(vertex)
-        if len(loop) >= 3:
-            loops.append(np.array(loop, np.int32))
-    return loops
+
+    mesh: Mesh
+    lines: IntArray
 
 
-def _smallest_lid(points: Float64Array) -> tuple[NDArray[np.int64], float]:
-    """Triangulate a closed line in space with the least area.
+def fill_holes(
+    mesh: Mesh,
+    found: Borders,
+    part_areas: Float64Array,
+    *,
+    max_edges: int,
+    max_perimeter_m: float,
+    tick: Callable[[], None],
+) -> Closed:
+    """Close small borders with the smallest lids that fit. Needs a manifold.
+
+    A border whose lid would be large beside its part is an outline and stays.
 
     Args:
-        points: `[N, 3]` corners in order, N >= 3.
-
-    Returns:
-        `[N - 2, 3]` corner indices, each rising, and their area.
-
-    Source: Barequet and Sharir, Filling Gaps in the Boundary of a Polyhedron, 1995.
+        mesh: What to close.
+        found: Its borders.
+        part_areas: `[L]`, the area of the part that each border belongs to.
+        max_edges: Longest border that is a hole; 0 closes none.
+        max_perimeter_m: And how long it may be in metres.
+        tick: Called about every 0.1 s; may raise to stop.
     """
-    n = len(points)
-    cost = np.zeros((n, n))
-    best = np.zeros((n, n), np.int64)
-    for span in range(2, n):
-        i = np.arange(n - span)[:, None]
-        j = i + span
-        k = i + np.arange(1, span)[None, :]
-        normal = np.cross(points[k] - points[i], points[j] - points[i])
-        total = cost[i, k] + cost[k, j] + 0.5 * np.linalg.norm(normal, axis=2)
-        choice = total.argmin(axis=1)
-        rows = np.arange(n - span)
-        cost[rows, rows + span] = total[rows, choice]
-        best[rows, rows + span] = rows + 1 + choice
-    triangles, open_spans = [], [(0, n - 1)]
-    while open_spans:
-        start, end = open_spans.pop()
-        if end - start >= 2:
-            middle = int(best[start, end])
-            triangles.append((start, middle, end))
-            open_spans += [(start, middle), (middle, end)]
-    return np.array(triangles, np.int64), float(cost[0, n - 1])
+    is_small = np.diff(found.begins) <= max_edges
+    is_small &= found.perimeters_m <= max_perimeter_m
+    return close(mesh, found, is_small, MAX_LID_AREA_RATIO * part_areas, tick)
+
+
+def close(
+    mesh: Mesh,
+    found: Borders,
+    is_chosen: BoolArray,
+    max_areas: Float64Array,
+    tick: Callable[[], None],
+) -> Closed:
+    """Close borders, each by the smallest lid on its vertices. Needs a manifold.
+
+    A border that has no lid without a flat triangle stays.
+
+    Args:
+        mesh: What to close. found: Its borders.
+        is_chosen: `[L]`, which of them to close.
+        max_areas: `[L]`, the largest lid that each may have, square metres.
+        tick: Called about every 0.1 s; may raise to stop.
+    """
+    chosen = np.flatnonzero(is_chosen & (found.areas <= max_areas)).tolist()
+    pinched = _pinched(mesh, [found[line] for line in chosen])
+    becomes = np.arange(len(mesh.positions), dtype=np.int32)
+    lines, lids = [], []
+    for n, line in enumerate(chosen):
+        if n % LIDS_PER_TICK == 0:
+            tick()
+        pinch = pinched.get(n, _Pinch(pieces=[found[line]], becomes={}))
+        faces, areas = zip(*(_lid(mesh.positions, piece) for piece in pinch.pieces), strict=True)
+        lid = np.concatenate(faces)
+        is_flat = degenerate_faces(Mesh(positions=mesh.positions, faces=lid)).any()
+        if sum(areas) <= max_areas[line] and not is_flat:
+            lines.append(line)
+            lids.append(lid)
+            for copy, vertex in pinch.becomes.items():
+                becomes[copy] = vertex
+    if not lines:
+        return Closed(mesh=mesh, lines=np.empty(0, np.int32))
+    if pinched:
+        mesh = Mesh(positions=mesh.positions, faces=becomes[mesh.faces])
+    whole = _uncrowded(mesh, np.concatenate(lids))
+    return Closed(mesh=whole, lines=np.array(lines, np.int32))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pinch:
+    """A border that comes back to a place: the holes it goes around, and copies of one vertex."""
+
+    pieces: list[IntArray]
+    becomes: dict[int, int]
+
+
+def _pinched(mesh: Mesh, loops: list[IntArray]) -> dict[int, _Pinch]:
+    """Find the loops, by number, that are several holes which meet in a vertex.
+
+    The vertex was doubled to make a manifold, so the holes became one line; a lid over all of it
+    would cover the faces between them. With lids on each, the copies are one vertex again.
+    """
+    pinched: dict[int, _Pinch] = {}
+    for n, loop in enumerate(loops):
+        places = [place.tobytes() for place in mesh.positions[loop] + np.float32(0.0)]
+        if len(set(places)) == len(places):
+            continue
+        pieces: list[IntArray] = []
+        becomes: dict[int, int] = {}
+        line: dict[bytes, int] = {}
+        for place, vertex in zip(places, loop.tolist(), strict=True):
+            if place in line:
+                start = list(line).index(place)
+                pieces.append(np.array(list(line.values())[start:], np.int32))
+                becomes[vertex] = line[place]
+                line = dict(list(line.items())[: start + 1])
+            else:
+                line[place] = vertex
+        pieces.append(np.array(list(line.values()), np.int32))
+        pinched[n] = _Pinch(pieces=[piece for piece in pieces if len(piece) > 1], becomes=becomes)
+    if not pinched:
+        return pinched
+    # Copies with a neighbor in common would make that edge one of four faces.
+    is_copy = np.zeros(len(mesh.positions), bool)
+    for pinch in pinched.values():
+        is_copy[[*pinch.becomes, *pinch.becomes.values()]] = True
+    neighbors: dict[int, set[int]] = {int(v): set() for v in np.flatnonzero(is_copy)}
+    for face in mesh.faces[is_copy[mesh.faces].any(axis=1)].tolist():
+        for vertex in neighbors.keys() & set(face):
+            neighbors[vertex] |= set(face)
+    return {
+        n: pinch
+        for n, pinch in pinched.items()
+        if all(len(piece) > 2 for piece in pinch.pieces)
+        and not any(neighbors[copy] & neighbors[v] for copy, v in pinch.becomes.items())
+    }
+
+
+def _uncrowded(mesh: Mesh, lids: IntArray) -> Mesh:
+    """Add lids; split those of their edges that are edges elsewhere already, in the middle."""
+    positions = mesh.positions
+    is_rim = np.zeros(len(positions), bool)
+    is_rim[lids] = True
+    # Whatever has an edge of a lid has two of the vertices around it.
+    a, b, c = is_rim[mesh.faces].T
+    near = mesh.faces[(a & b) | (b & c) | (c & a)]
+    while True:
+        edges = edges_of(np.concatenate([near, lids]), len(positions))
+        pairs = []
+        for edge in np.flatnonzero(edges.face_counts > 2):
+            sides = edges.half_edges[edges.starts[edge] : edges.starts[edge + 1]] - 3 * len(near)
+            pairs.append(tuple(sides[sides >= 0].tolist()))
+        if not pairs:
+            return Mesh(positions=positions, faces=np.concatenate([mesh.faces, lids]))
+        positions, lids, _ = halve_edges(positions, lids, pairs)
+
+
+def _lid(positions: FloatArray, loop: IntArray) -> tuple[IntArray, float]:
+    """The smallest lid on the vertices of a border, and its area; almost, if that is long."""
+    from pipeline.mesh.half_edges import clip_ears, smallest_lid
+
+    points = positions[loop].astype(np.float64)
+    ears, left = clip_ears(points, LONGEST_EXACT)
+    inner, area = smallest_lid(points[left])
+    a, b, c = points[ears].transpose(1, 0, 2)
+    area += float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum()) / 2
+    # Its sides run against those around it.
+    lid = loop[np.concatenate([ears, left[inner]])[:, ::-1]]
+    return np.ascontiguousarray(lid), area

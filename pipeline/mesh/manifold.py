@@ -1,5 +1,7 @@
 """Keep triangles a manifold: no flat faces, two faces per edge, one fan per vertex."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from pipeline.mesh.measure import (
@@ -34,35 +36,65 @@ def drop_degenerate(
     Returns:
         The faces that are left and their `source`.
     """
-    flips_left = FLIP_ROUNDS
-    while True:
-        keep = (faces != np.roll(faces, -1, axis=1)).all(axis=1)
+    keep = _have_three_corners(faces)
+    if not keep.all():
         faces, source = faces[keep], source[keep]
-        flat = degenerate_faces(Mesh(positions=positions, faces=faces))
-        if not flat.any():
-            return faces, source
-        edges = edges_of(faces, len(positions))
-        index = np.flatnonzero(flat)
-        p = positions.astype(np.float64)[faces[index]]
+    flat = degenerate_faces(Mesh(positions=positions, faces=faces))
+    flips_left = FLIP_ROUNDS
+    while flat.any():
+        # All that share a vertex with a flat face: few, and all the faces that its sides have.
+        is_near = np.zeros(len(positions), bool)
+        is_near[faces[flat]] = True
+        near = np.flatnonzero(_have_some(is_near, faces))
+        around, is_flat = faces[near], flat[near]
+        edges = edges_of(around, len(positions))
+        index = np.flatnonzero(is_flat)
+        p = positions[around[index]].astype(np.float64)
         lengths = ((np.roll(p, -1, axis=1) - p) ** 2).sum(axis=2)
         longest = (3 * index + lengths.argmax(axis=1)).astype(np.int32)
-        is_border = np.zeros(faces.size, bool)
+        is_border = np.zeros(around.size, bool)
         is_border[edges.half_edges[edges.starts[:-1][edges.face_counts == 1]]] = True
+        keep = np.ones(len(faces), bool)
         if is_border[longest].any():
-            keep = np.ones(len(faces), bool)
-            keep[longest[is_border[longest]] // 3] = False
-            faces, source = faces[keep], source[keep]
-            continue
-        turned = _flip_sides(faces, edges, longest, flat) if flips_left > 0 else None
-        flips_left -= 1
-        if turned is not None:
-            faces = turned
-            continue
-        shortest = (3 * index + lengths.argmin(axis=1)).astype(np.int32)
-        corner = faces.ravel()
-        _, cluster = components(len(positions), corner[shortest], corner[next_in_face(shortest)])
-        _, lowest = np.unique(cluster, return_index=True)
-        faces = lowest[cluster].astype(np.int32)[faces]
+            keep[near[longest[is_border[longest]] // 3]] = False
+            changed = near[:0]
+        elif flips_left and (turned := _flip_sides(around, edges, longest, is_flat)) is not None:
+            flips_left -= 1
+            faces = faces.copy()
+            faces[near] = turned
+            changed = near[(turned != around).any(axis=1)]
+        else:
+            shortest = (3 * index + lengths.argmin(axis=1)).astype(np.int32)
+            corner = around.ravel()
+            merged, ends = np.unique(
+                [corner[shortest], corner[next_in_face(shortest)]], return_inverse=True
+            )
+            _, cluster = components(len(merged), *ends.reshape(2, -1))
+            _, lowest = np.unique(cluster, return_index=True)
+            becomes = np.arange(len(positions), dtype=np.int32)
+            becomes[merged] = merged[lowest][cluster]
+            is_near[:] = False
+            is_near[merged] = True
+            changed = np.flatnonzero(_have_some(is_near, faces))
+            faces = faces.copy()
+            faces[changed] = becomes[faces[changed]]
+            keep[changed] = _have_three_corners(faces[changed])
+        flat[changed] = degenerate_faces(Mesh(positions=positions, faces=faces[changed]))
+        faces, source, flat = faces[keep], source[keep], flat[keep]
+    return faces, source
+
+
+def _have_some(is_one: BoolArray, faces: IntArray) -> BoolArray:
+    """`[F]`: which faces have one of these vertices; `any` is slow along short axes."""
+    a, b, c = faces.T
+    some: BoolArray = is_one[a] | is_one[b] | is_one[c]
+    return some
+
+
+def _have_three_corners(faces: IntArray) -> BoolArray:
+    a, b, c = faces.T
+    different: BoolArray = (a != b) & (b != c) & (c != a)
+    return different
 
 
 def _flip_sides(faces: IntArray, edges: Edges, sides: IntArray, flat: BoolArray) -> IntArray | None:
@@ -112,35 +144,112 @@ def tidy(mesh: Mesh) -> Mesh:
     return Mesh(positions=positions, faces=faces)
 
 
+def make_manifold(
+    positions: FloatArray, faces: IntArray, source: IntArray
+) -> tuple[FloatArray, IntArray, IntArray]:
+    """As `split_non_manifold`, and no edge at all keeps more than two faces.
+
+    Where faces could not turn their common side, two keep the edge and the others are divided at
+    its middle, so the shape stays the same.
+
+    Args:
+        positions: `[V, 3]`. faces: `[F, 3]`. source: `[F]`, any number per face.
+    """
+    positions, faces, is_manifold = _split(positions, faces)
+    while not is_manifold:
+        edges = edges_of(faces, len(positions))
+        twin = _twins(positions, faces, edges)
+        pairs = []
+        for edge in np.flatnonzero(edges.face_counts > 2):
+            sides = edges.half_edges[edges.starts[edge] : edges.starts[edge + 1]].tolist()
+            fans = sorted((int(twin[h]) < 0, h, int(twin[h])) for h in sides if twin[h] < h)
+            stays = 1 if fans[0][2] >= 0 else 2  # a pair, or two faces that have no other
+            pairs += [(h, g) for _, h, g in fans[stays:]]
+        positions, faces, parent = halve_edges(positions, faces, pairs)
+        source = source[parent]
+        is_manifold = not (edges_of(faces, len(positions)).face_counts > 2).any()
+    return positions, faces, source
+
+
 def split_non_manifold(positions: FloatArray, faces: IntArray) -> tuple[FloatArray, IntArray]:
     """Double vertices until each edge has at most two faces and each vertex one fan of them.
 
     At an edge with more faces those are joined that have solid between them, so that two bodies
     that touch along an edge come apart as two bodies, both closed. Where a surface touches itself
     along a single edge, so that both its ends stay one vertex each, two of the faces turn their
-    common side instead. Unused vertices are dropped.
+    common side instead, if they can. Unused vertices are dropped; faces keep their order.
 
     Source: Guéziec et al., Cutting and Stitching: Converting Sets of Polygons to Manifold
     Surfaces, 2001 (cutting); we choose the pairs by angle.
     """
+    positions, faces, _ = _split(positions, faces)
+    return positions, faces
+
+
+def _split(positions: FloatArray, faces: IntArray) -> tuple[FloatArray, IntArray, bool]:
+    """See `split_non_manifold`; and whether all edges have at most two faces now."""
+    from pipeline.mesh.half_edges import label_fans
+
     edges = edges_of(faces, len(positions))
     for _ in range(FLIP_ROUNDS):
         twin = _twins(positions, faces, edges)
-        h = np.flatnonzero(twin >= 0).astype(np.int32)
-        g = twin[h]
-        # A half-edge names the corner it starts at: joined half-edges share both their corners.
-        _, corner_vertex = components(
-            faces.size, np.concatenate([h, next_in_face(h)]), np.concatenate([next_in_face(g), g])
-        )
-        vertex = np.empty(corner_vertex.max() + 1, np.int32)
-        vertex[corner_vertex] = faces.ravel()
-        positions, faces = positions[vertex], corner_vertex.reshape(-1, 3)
+        fan, count = label_fans(twin)
+        vertex = np.empty(count, np.int32)
+        vertex[fan] = faces.ravel()
+        positions, faces = positions[vertex], fan.reshape(-1, 3)
+        if not (edges.face_counts > 2).any():
+            return positions, faces, True  # cutting does not crowd an edge
         edges = edges_of(faces, len(positions))
         if not (edges.face_counts > 2).any():
-            break
-        faces = _turn_shared_sides(positions, faces, edges, twin)
+            return positions, faces, True
+        turned = _turn_shared_sides(positions, faces, edges, twin)
+        if (turned == faces).all():
+            return positions, faces, False
+        faces = turned
         edges = edges_of(faces, len(positions))
-    return positions, faces
+    return positions, faces, not (edges.face_counts > 2).any()
+
+
+def halve_edges(
+    positions: FloatArray, faces: IntArray, pairs: Iterable[tuple[int, int]]
+) -> tuple[FloatArray, IntArray, IntArray]:
+    """Divide faces at the middles of their common sides.
+
+    Args:
+        positions: `[V, 3]`. faces: `[F, 3]`.
+        pairs: Half-edges that run along each other, the second -1 at a border. A pair whose faces
+            are divided already is left out.
+
+    Returns:
+        Positions with the middles behind the others, faces with the new ones behind the others,
+        each starting at an old vertex, and `[F]` which face each was.
+    """
+    faces = faces.copy()
+    middles: list[FloatArray] = []
+    halves: list[tuple[int, int, int]] = []
+    parents: list[int] = []
+    touched: set[int] = set()
+    for pair in pairs:
+        sides = [h for h in pair if h >= 0]
+        if touched & {h // 3 for h in sides}:
+            continue
+        a, b, _ = np.roll(faces[sides[0] // 3], -(sides[0] % 3))
+        middle = len(positions) + len(middles)
+        middles.append((positions[a] + positions[b]) / 2)
+        for h in sides:
+            start, end, apex = np.roll(faces[h // 3], -(h % 3)).tolist()
+            faces[h // 3] = start, middle, apex
+            halves.append((end, apex, middle))
+            parents.append(h // 3)
+            touched.add(h // 3)
+    parent = np.arange(len(faces), dtype=np.int32)
+    if not middles:
+        return positions, faces, parent
+    return (
+        np.concatenate([positions, np.array(middles, np.float32)]),
+        np.concatenate([faces, np.array(halves, np.int32)]),
+        np.concatenate([parent, np.array(parents, np.int32)]),
+    )
 
 
 def _twins(positions: FloatArray, faces: IntArray, edges: Edges) -> IntArray:
@@ -148,10 +257,11 @@ def _twins(positions: FloatArray, faces: IntArray, edges: Edges) -> IntArray:
     twin = np.full(faces.size, -1, np.int32)
     h, g = edges.sides(np.flatnonzero(edges.face_counts == 2))
     opposite = edges.is_forward[h] != edges.is_forward[g]
-    pairs = [(h[opposite], g[opposite])]
+    if not opposite.all():
+        h, g = h[opposite], g[opposite]
+    twin[h], twin[g] = g, h
     if (edges.face_counts > 2).any():
-        pairs.append(_pair_by_angle(positions, faces, edges))
-    for h, g in pairs:
+        h, g = _pair_by_angle(positions, faces, edges)
         twin[h], twin[g] = g, h
     return twin
 

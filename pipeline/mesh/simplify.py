@@ -2,54 +2,52 @@
 
 import ctypes
 import logging
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from pipeline.errors import BudgetUnreachable, InvalidInput
-from pipeline.mesh.manifold import tidy, without_unused_vertices
+from pipeline.mesh.manifold import (
+    drop_degenerate,
+    split_non_manifold,
+    tidy,
+    without_unused_vertices,
+)
 from pipeline.mesh.measure import (
     SurfaceDistance,
     bounds,
     deviation,
     diagonal,
+    duplicate_faces,
     edges_of,
     face_areas,
     face_components,
-    next_in_face,
 )
 from pipeline.mesh.remesh import watertight
-from pipeline.types import FloatArray, Mesh, Progress, Stage
+from pipeline.types import FloatArray, IntArray, Mesh, Progress, Silent, Stage
+
+if TYPE_CHECKING:
+    from pipeline.mesh.collapse import Rules, Tables
+    from pipeline.mesh.fit import Points
 
 logger = logging.getLogger(__name__)
 
 MIN_TARGET_COUNT = 4  # a tetrahedron
 
-# The first stage leaves this many times the target to the second: fewer lose its better vertex
-# placement, more cost time and gain nothing.
-COARSE_FACTOR = 3
+# Down to this many times the target, and never further than to so many triangles, costs are
+# accumulated: that is fast. From there they are memoryless, which is accurate. From three times the
+# target LOD0 would be 2 % nearer, for half as much time again.
+SWITCH_RATIO = 2
+MIN_SWITCH_COUNT = 20_000
 
-# Below this many times the target the second stage works alone.
-COARSE_FROM_FACTOR = 5
-
-# Collapse thresholds of the second stage are absolute and its passes few: at this diagonal four
-# LODs of a 350k mesh have the least error (0.5 to 8 were tried: 12 % between best and worst).
-UNIT_DIAGONAL = 4.0
-
-# Exponents of the threshold, from careful to rough. Each call starts with fresh quadrics.
-AGGRESSIVENESS = (3, 3, 3, 4, 5, 6, 7, 8, 9)
-
-# The second stage cannot be interrupted: so many triangles per call take 0.25 s.
-CALL_REDUCTION = 150_000
-
-# Share of the target that may go to border vertices the second stage must not move.
-MAX_FIXED_BORDER_RATIO = 0.05
+# Queue entries to look at between two reports: 0.1 s.
+FAST_STEPS, ACCURATE_STEPS = 200_000, 20_000
 
 POLL_S = 0.1
 
@@ -70,82 +68,324 @@ COMPARE_SAMPLES = 4_000
 
 T = TypeVar("T")
 
-# fast-simplification keeps its mesh in global variables of the library.
-_fast_simplification_lock = threading.Lock()
+
+@dataclass(frozen=True, kw_only=True)
+class Simplified:
+    """A mesh with fewer triangles.
+
+    mesh: without unused vertices. face_source: `[F]` int32: the face of the first input that each
+    face descends from. Where faces were made anew, as by fusing parts, it is the nearest one.
+    """
+
+    mesh: Mesh
+    face_source: IntArray
+
+
+class Simplifier:
+    """Reduces a mesh in one or more steps, each from the one before.
+
+    Each step is fitted to the input, so a chain of LODs from one simplifier is nearer to it than
+    the same chain from several.
+    """
+
+    def __init__(
+        self,
+        mesh: Mesh,
+        *,
+        labels: IntArray | None = None,
+        is_merging_allowed: bool = True,
+        progress: Progress,
+    ) -> None:
+        """Take a mesh; the work begins with the first `reduce`.
+
+        Args:
+            mesh: Triangles that agree on their front. What is no manifold is split.
+            labels: `[F]`, the material or part of each face; borders between them are kept, though
+                less strictly than those of the surface. None if all are of one kind.
+            is_merging_allowed: Whether a budget that collapsing edges does not reach may be kept
+                by dropping parts or, if that is worse, by making the surface anew.
+            progress: Reports `Stage.SIMPLIFY`.
+
+        Raises:
+            InvalidInput: If `mesh` has no triangles, or not one label for each.
+        """
+        if len(mesh.faces) == 0:
+            raise InvalidInput("the mesh has 0 triangles: export at least one")
+        if labels is not None and len(labels) != len(mesh.faces):
+            raise InvalidInput(
+                f"labels must have one value per triangle, got {len(labels)} for "
+                f"{len(mesh.faces)} triangles"
+            )
+        self._original, self._labels = mesh, labels
+        self._is_merging_allowed, self._progress = is_merging_allowed, progress
+        self._now = Simplified(mesh=mesh, face_source=np.arange(len(mesh.faces), dtype=np.int32))
+        self._work: _Collapsing | None = None
+
+    def reduce(self, *, target_count: int, max_error_m: float | None = None) -> Simplified:
+        """Reduce the number of triangles to `target_count` or fewer, keeping the shape.
+
+        A closed surface stays closed, edges keep at most two faces, and borders keep their outline.
+        The same calls give the same bytes.
+
+        Args:
+            target_count: Most triangles of the result, at least 4. A mesh that has no more is
+                returned as it is.
+            max_error_m: Leave out collapses whose new vertex is farther off than this from the
+                surface that it stands for, by their own estimate: a root mean square over planes,
+                about a third of the largest deviation. The result may then have more triangles.
+                None for no such limit.
+
+        Raises:
+            InvalidInput: If the target is below 4 or the error is negative.
+            BudgetUnreachable: If no way that is allowed leads to the budget.
+        """
+        if target_count < MIN_TARGET_COUNT:
+            raise InvalidInput(
+                f"target_count must be at least {MIN_TARGET_COUNT}, got {target_count}"
+            )
+        if max_error_m is not None and not max_error_m >= 0:
+            raise InvalidInput(f"max_error_m must not be negative, got {max_error_m}")
+        self._progress(Stage.SIMPLIFY, 0.0)
+        before = len(self._now.mesh.faces)
+        if before > target_count:
+            self._now = self._reduced(target_count, max_error_m)
+        logger.info("simplify: %d -> %d faces", before, len(self._now.mesh.faces))
+        self._progress(Stage.SIMPLIFY, 1.0)
+        return self._now
+
+    def _reduced(self, target_count: int, max_error_m: float | None) -> Simplified:
+        if self._work is None:
+            tick = _Fraction(self._progress, 0.0)
+            self._work = _Collapsing(self._now, self._labels, self._is_merging_allowed, tick)
+        work = self._work
+        work.reach(target_count, max_error_m, self._progress)
+        result = work.result()
+        if max_error_m is not None:
+            return result
+        if not self._is_merging_allowed:
+            if len(result.mesh.faces) > target_count:
+                raise _unreachable(target_count, len(result.mesh.faces))
+            return result
+        lost_count = work.lost_part_count
+        if (
+            len(result.mesh.faces) > target_count
+            or len(result.mesh.faces) < MIN_FILL_RATIO * target_count
+            or lost_count > MAX_LOST_RATIO * work.part_count
+        ):
+            tick = _Fraction(self._progress, 0.95)
+            best = _nearest_way(self._original, result.mesh, target_count, self._progress)
+            if best is not result.mesh:
+                result = Simplified(
+                    mesh=best, face_source=_nearest_faces(best, self._original, tick)
+                )
+                self._work = self._labels = None  # there is no way back to what has been collapsed
+        elif lost_count > 0:
+            self._progress.warn(
+                Stage.SIMPLIFY,
+                f"at {target_count} triangles {lost_count} of {work.part_count} separate "
+                "parts vanish: give this LOD more triangles to keep them",
+            )
+        return result
 
 
 def simplify(mesh: Mesh, *, target_count: int, progress: Progress) -> Mesh:
-    """Reduce the number of triangles to `target_count` or fewer, keeping the shape.
+    """Reduce the number of triangles once; see `Simplifier`, with merging allowed."""
+    return Simplifier(mesh, progress=progress).reduce(target_count=target_count).mesh
 
-    A closed surface stays closed, edges keep at most two faces, and borders keep their outline.
-    Small parts may vanish when the budget is small. Where collapsing edges does not reach the
-    budget or breaks the shape, as with hundreds of loose parts, the nearest of three rougher ways
-    is taken: only the largest parts, vertices merged by a grid, or all parts fused. Both warn.
 
-    Args:
-        mesh: A manifold, as `repair` makes it. One within the budget is returned as it is.
-        target_count: Most triangles of the result, at least 4.
-        progress: Reports `Stage.SIMPLIFY`.
+class _Fraction:
+    """Reports how far a stage is; rises as it is told."""
 
-    Returns:
-        A new mesh without unused vertices and never without triangles. The same input gives the
-        same bytes.
+    def __init__(self, progress: Progress, done: float) -> None:
+        self._progress, self.done = progress, done
 
-    Raises:
-        InvalidInput: If `mesh` has no triangles or the target is below 4.
-        BudgetUnreachable: If no way leads to the budget.
+    def __call__(self) -> None:
+        self._progress(Stage.SIMPLIFY, self.done)
 
-    Source: Garland and Heckbert, Surface Simplification Using Quadric Error Metrics, 1997, by two
-    libraries: meshoptimizer (fast, keeps borders, new vertices are old ones) and
-    fast-simplification (places vertices best, 25 % less error, wears borders off).
-    """
-    if len(mesh.faces) == 0:
-        raise InvalidInput("the mesh has 0 triangles: export at least one")
-    if target_count < MIN_TARGET_COUNT:
-        raise InvalidInput(f"target_count must be at least {MIN_TARGET_COUNT}, got {target_count}")
-    progress(Stage.SIMPLIFY, 0.0)
-    if len(mesh.faces) <= target_count:
-        progress(Stage.SIMPLIFY, 1.0)
-        return mesh
 
-    def tick() -> None:
-        progress(Stage.SIMPLIFY, 0.5)
+class _Held(Silent):
+    """Lets work be stopped whose share in the whole is not known."""
 
-    result = _collapse(mesh, target_count, tick)
-    part_count = face_components(mesh)[0]
-    lost_count = part_count - face_components(result)[0]
-    is_good = (
-        MIN_FILL_RATIO * target_count <= len(result.faces) <= target_count
-        and lost_count <= MAX_LOST_RATIO * part_count
-        and (_border_vertex_count(result) == 0 or _border_vertex_count(mesh) > 0)
-    )
-    if not is_good:
-        result = _nearest_way(mesh, result, target_count, progress)
-    elif lost_count > 0:
-        progress.warn(
-            Stage.SIMPLIFY,
-            f"at {target_count} triangles {lost_count} of {part_count} separate parts vanish: "
-            "give this LOD more triangles to keep them",
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def __call__(self, stage: Stage, fraction: float) -> None:
+        self._progress(stage, 0.95)
+
+
+class _Collapsing:
+    """A mesh whose edges are being collapsed, and the points that it is fitted to."""
+
+    def __init__(
+        self,
+        start: Simplified,
+        labels: IntArray | None,
+        is_merging_allowed: bool,
+        tick: Callable[[], None],
+    ) -> None:
+        # Late: loading compiled code takes a moment, and whoever reads options loads this file.
+        from pipeline.mesh import collapse
+
+        positions, faces = start.mesh.positions, np.ascontiguousarray(start.mesh.faces, np.int32)
+        kept = np.arange(len(faces), dtype=np.int32)
+        faces, kept = drop_degenerate(positions, faces, kept)
+        if len(faces) == 0:
+            raise InvalidInput("no triangle of the mesh has an area: export at least one")
+        tick()
+        low, high = bounds(start.mesh)
+        self._low, self._scale = low, collapse.SIZE / float(np.linalg.norm(high - low))
+        self._labels = None if labels is None else labels[kept]
+        self._tables = self._connected(positions, faces)
+        if _polled(lambda: collapse.connect(self._tables.corners, self._tables.out), tick):
+            positions, faces = split_non_manifold(positions, faces)
+            self._tables = self._connected(positions, faces)
+            if collapse.connect(self._tables.corners, self._tables.out):
+                # The surface touches itself along an edge in a way that splitting does not undo.
+                origin = collapse.split_fans(self._tables.corners)
+                corners, positions = self._tables.corners, positions[origin]
+                faces = corners[:, 0].reshape(-1, 3).copy()
+                self._tables = self._connected(positions, faces)
+                self._tables.corners[:] = corners
+                collapse.find_outs(corners, self._tables.out)
+        self._positions, self._faces = positions, faces
+        self._first = self._source = start.face_source[kept]
+        self._is_merging_allowed = is_merging_allowed
+        self._is_accurate = False
+        self._vertex_now = np.arange(len(positions), dtype=np.int32)
+        self._points: Points | None = None
+        self._face_parts = np.zeros(len(faces), np.int32)  # by `_switch`
+        self.part_count = 1
+
+    def _connected(self, positions: FloatArray, faces: IntArray) -> "Tables":
+        from pipeline.mesh.collapse import tables_of
+
+        return tables_of((positions - self._low) * self._scale, faces, self._labels)
+
+    @property
+    def lost_part_count(self) -> int:
+        """How many of the parts that the mesh began with have no face any more."""
+        from pipeline.mesh import collapse
+
+        _, source = collapse.left_faces(self._tables)
+        return self.part_count - len(np.unique(self._face_parts[source]))
+
+    def reach(self, target_count: int, max_error_m: float | None, progress: Progress) -> None:
+        """Collapse down to the target, or as far as it goes, and fit the result to the input."""
+        from pipeline.mesh import collapse
+
+        start = collapse.face_count(self._tables)
+        tick = _Fraction(progress, 0.0)
+        error = np.inf if max_error_m is None else max_error_m * self._scale
+
+        def run(rules: "Rules", stop_count: int, step_count: int) -> None:
+            place = np.zeros(3, np.float32)
+            while True:
+                state = collapse.collapse(self._tables, rules, place, stop_count, step_count)
+                left = collapse.face_count(self._tables)
+                tick.done = max(tick.done, 0.9 * (start - left) / (start - target_count))
+                tick()
+                if state == collapse.DONE:
+                    return
+                if state == collapse.QUEUE_FULL:
+                    collapse.enqueue_all(self._tables)
+
+        rules = collapse.CAREFUL._replace(max_error=error)
+        switch_count = max(SWITCH_RATIO * target_count, MIN_SWITCH_COUNT)
+        if not self._is_accurate:
+            if start > switch_count:
+                self._prepare(tick)
+                run(rules, switch_count, FAST_STEPS)
+            self._switch(tick)
+        elif self._is_merging_allowed:
+            self._tables = collapse.with_parts(self._tables)  # caps may have made some
+        self._prepare(tick)
+        caps = collapse.HOLES if self._is_merging_allowed else collapse.NO_CAPS
+        run(rules._replace(is_memoryless=True, caps=caps), target_count, ACCURATE_STEPS)
+        left = np.inf
+        while max_error_m is None and target_count < collapse.face_count(self._tables) < left:
+            left = collapse.face_count(self._tables)
+            rules = collapse.ROUGH._replace(is_memoryless=True)
+            if self._is_merging_allowed:
+                rules = rules._replace(caps=collapse.ALL_CAPS)
+                self._tables = collapse.with_parts(self._tables)
+            collapse.enqueue_all(self._tables)
+            run(rules, target_count, ACCURATE_STEPS)
+        if collapse.face_count(self._tables) < start:
+            self._fit(tick)
+
+    def _prepare(self, tick: Callable[[], None]) -> None:
+        from pipeline.mesh import collapse
+
+        _polled(lambda: collapse.gather_all(self._tables), tick)
+        _polled(lambda: collapse.enqueue_all(self._tables), tick)
+
+    def _switch(self, tick: Callable[[], None]) -> None:
+        """From accumulated to memoryless costs."""
+        from pipeline.mesh import collapse
+
+        if collapse.face_count(self._tables) == len(self._faces):
+            collapse.gather_all(self._tables)  # has not been done yet
+        tick()
+        self._tables, faces, self._vertex_now = collapse.compacted(
+            self._tables, has_room_for_caps=self._is_merging_allowed
         )
-    logger.info("simplify: %d -> %d faces", len(mesh.faces), len(result.faces))
-    progress(Stage.SIMPLIFY, 1.0)
-    return result
+        self._source = self._source[faces]
+        if self._is_merging_allowed:
+            self._tables = collapse.with_parts(self._tables)
+            left, _ = collapse.left_faces(self._tables)
+            self._face_parts = self._tables.parts[left[:, 0]]
+            self.part_count = len(self._tables.part_vertex)
+        self._is_accurate = True
+
+    def _fit(self, tick: Callable[[], None]) -> None:
+        from pipeline.mesh import collapse, fit
+
+        count = fit.POINTS_PER_FACE * collapse.face_count(self._tables)
+        if self._points is None:
+            positions = ((self._positions - self._low) * self._scale).astype(np.float32)
+            self._points = _polled(lambda: fit.spread(positions, self._faces, count), tick)
+            vertex = self._vertex_now[self._points.vertex]
+            self._points = self._points._replace(vertex=vertex)
+        # Every n-th is as evenly spread as all, and a coarser mesh needs no more later.
+        step = max(len(self._points.vertex) // max(count, 1), 1)
+        collapse.find_roots(self._tables.parent)
+        vertex = self._points.vertex[::step]
+        self._points = fit.Points(
+            np.ascontiguousarray(self._points.places[::step]),
+            np.ascontiguousarray(self._points.normals[::step]),
+            np.where(vertex < 0, -1, self._tables.parent[vertex]).astype(np.int32),
+        )
+        fit.fit(self._tables, self._points, tick)
+
+    def result(self) -> Simplified:
+        """What is left."""
+        from pipeline.mesh import collapse
+
+        faces, source = collapse.left_faces(self._tables)
+        positions = (self._tables.vertices[:, :3] / self._scale + self._low).astype(np.float32)
+        kept, _ = drop_degenerate(positions, faces, source)
+        if len(kept) == len(faces) and len(duplicate_faces(kept, len(positions))[0]) == 0:
+            mesh = without_unused_vertices(Mesh(positions=positions, faces=faces))
+            return Simplified(mesh=mesh, face_source=self._source[source])
+        # Rounding has flattened a face, or a part has lost its volume.
+        mesh = tidy(Mesh(positions=positions, faces=faces))
+        whole = Mesh(positions=self._positions, faces=self._faces)
+        return Simplified(mesh=mesh, face_source=self._first[_nearest_faces(mesh, whole)])
 
 
-def _collapse(mesh: Mesh, target_count: int, tick: Callable[[], None]) -> Mesh:
-    """Collapse edges until the target or until nothing goes any more."""
-    coarse = mesh
-    if len(mesh.faces) > COARSE_FROM_FACTOR * target_count:
-        coarse = tidy(_subset(mesh, COARSE_FACTOR * target_count, tick))
-    border_count = _border_vertex_count(coarse)
-    if border_count > MAX_FIXED_BORDER_RATIO * target_count:
-        # A leaf: fast-simplification would wear its outline off or be stuck with all of it.
-        coarse = tidy(_subset(mesh, target_count, tick))
-    if len(coarse.faces) > target_count:
-        coarse = _optimal(coarse, target_count, keep_borders=border_count > 0, tick=tick)
-    if len(coarse.faces) > target_count and border_count > 0:
-        coarse = _optimal(coarse, target_count, keep_borders=False, tick=tick)
-    return coarse
+def _nearest_faces(mesh: Mesh, others: Mesh, tick: Callable[[], None] = lambda: None) -> IntArray:
+    """`[F]`: for each face of `mesh` the one of `others` that is nearest to its middle."""
+    centers = mesh.positions[mesh.faces].mean(axis=1, dtype=np.float64)
+    _, face, _ = SurfaceDistance(others).nearest(centers, tick)
+    return face.astype(np.int32)
+
+
+def _unreachable(target_count: int, smallest_count: int) -> BudgetUnreachable:
+    return BudgetUnreachable(
+        f"the mesh cannot be brought to {target_count} triangles, only to {smallest_count}: "
+        "raise the budget or remesh it watertight",
+        smallest_count,
+    )
 
 
 def _nearest_way(mesh: Mesh, collapsed: Mesh, target_count: int, progress: Progress) -> Mesh:
@@ -153,14 +393,11 @@ def _nearest_way(mesh: Mesh, collapsed: Mesh, target_count: int, progress: Progr
 
     Args:
         mesh: What to reduce.
-        collapsed: As far as collapsing edges led: over the target, or damaged, or empty.
+        collapsed: As far as collapsing edges led: over the target, or damaged.
         target_count: Most triangles of the result.
         progress: For the warning.
     """
-
-    def tick() -> None:
-        progress(Stage.SIMPLIFY, 0.8)
-
+    tick = _Fraction(progress, 0.95)
     ways = [
         ("loses small parts", collapsed),
         ("keeps only the largest parts", _largest_parts(mesh, target_count)),
@@ -169,25 +406,18 @@ def _nearest_way(mesh: Mesh, collapsed: Mesh, target_count: int, progress: Progr
     ]
     low, high = FUSE_RESOLUTIONS
     if solid := watertight(mesh, int(np.clip(1.2 * target_count**0.5, low, high)), tick):
-        ways.append(("fuses all parts into one", _collapse(solid, target_count, tick)))
+        ways.append(("fuses all parts into one", _fused(solid, target_count, progress)))
     reached = [(name, way) for name, way in ways if 0 < len(way.faces) <= target_count]
     if not reached:
-        smallest = min(len(way.faces) for _, way in ways if len(way.faces))
-        raise BudgetUnreachable(
-            f"the mesh cannot be brought to {target_count} triangles, only to {smallest}: "
-            "raise the budget or remesh it watertight",
-            smallest,
-        )
+        raise _unreachable(target_count, min(len(way.faces) for _, way in ways if len(way.faces)))
     to_mesh = SurfaceDistance(mesh)
     measured = [
         (deviation(way, mesh, to_mesh, COMPARE_SAMPLES, tick).mean_m, name, way)
         for name, way in reached
     ]
-    if _border_vertex_count(mesh) == 0:
+    if _is_closed(mesh):
         acceptable_m = OPEN_PENALTY * min(mean_m for mean_m, _, _ in measured)
-        closed = [
-            way for way in measured if way[0] <= acceptable_m and _border_vertex_count(way[2]) == 0
-        ]
+        closed = [way for way in measured if way[0] <= acceptable_m and _is_closed(way[2])]
         measured = closed or measured
     mean_m, name, best = min(measured, key=lambda way: way[0])
     progress.warn(
@@ -198,10 +428,18 @@ def _nearest_way(mesh: Mesh, collapsed: Mesh, target_count: int, progress: Progr
     return best
 
 
+def _fused(solid: Mesh, target_count: int, progress: Progress) -> Mesh:
+    """Reduce a mesh whose parts have been fused, as far as it goes."""
+    whole = Simplified(mesh=solid, face_source=np.arange(len(solid.faces), dtype=np.int32))
+    if len(solid.faces) > target_count:
+        work = _Collapsing(whole, None, True, _Fraction(progress, 0.95))
+        work.reach(target_count, None, _Held(progress))
+        return work.result().mesh
+    return solid
+
+
 def _largest_parts(mesh: Mesh, target_count: int) -> Mesh:
     """Keep whole parts, by area, as long as they fit the budget."""
-    if len(mesh.faces) == 0:
-        return mesh
     count, part = face_components(mesh)
     sizes = np.bincount(part, minlength=count)
     areas = np.bincount(part, face_areas(mesh), minlength=count)
@@ -213,65 +451,19 @@ def _largest_parts(mesh: Mesh, target_count: int) -> Mesh:
     return without_unused_vertices(Mesh(positions=mesh.positions, faces=mesh.faces[is_kept[part]]))
 
 
-def _border_vertex_count(mesh: Mesh) -> int:
-    edges = edges_of(mesh.faces, len(mesh.positions))
-    h = edges.half_edges[edges.starts[:-1][edges.face_counts == 1]]
-    corner = mesh.faces.ravel()
-    return len(np.unique(np.concatenate([corner[h], corner[next_in_face(h)]])))
-
-
-def _optimal(
-    mesh: Mesh, target_count: int, *, keep_borders: bool, tick: Callable[[], None]
-) -> Mesh:
-    """Collapse edges into new, best-placed vertices; may stop above the target."""
-    import fast_simplification
-
-    low, high = bounds(mesh)
-    center, scale = (low + high) / 2, UNIT_DIAGONAL / diagonal(mesh)
-    best = mesh
-    for aggressiveness in AGGRESSIVENESS:
-        while len(best.faces) > target_count:
-            tick()
-            step = max(target_count, len(best.faces) - CALL_REDUCTION)
-            with _fast_simplification_lock:
-                points, faces = fast_simplification.simplify(
-                    np.ascontiguousarray((best.positions - center) * scale),
-                    best.faces,
-                    target_count=step,
-                    agg=aggressiveness,
-                    preserve_border=keep_borders,
-                )
-            positions = (points / scale + center).astype(np.float32)
-            reached = tidy(Mesh(positions=positions, faces=faces.astype(np.int32)))
-            if len(reached.faces) == 0 or not np.isfinite(reached.positions).all():
-                return best
-            stuck = len(reached.faces) > step
-            best = reached
-            if stuck:
-                break
-    return best
-
-
-def _subset(mesh: Mesh, target_count: int, tick: Callable[[], None]) -> Mesh:
-    """Collapse edges onto vertices they have; may stop above the target."""
-    return _meshoptimizer("meshopt_simplify", mesh, target_count, tick)
+def _is_closed(mesh: Mesh) -> bool:
+    return bool((edges_of(mesh.faces, len(mesh.positions)).face_counts > 1).all())
 
 
 def _clustered(mesh: Mesh, target_count: int, tick: Callable[[], None]) -> Mesh:
     """Merge vertices by the cells of a grid, whatever becomes of the surface."""
-    return tidy(_meshoptimizer("meshopt_simplifySloppy", mesh, target_count, tick))
-
-
-def _meshoptimizer(function: str, mesh: Mesh, target_count: int, tick: Callable[[], None]) -> Mesh:
-    """Call one of the two simplifiers that we use, which differ in one argument."""
-    positions = np.ascontiguousarray(_apart(mesh), dtype=np.float32)
+    positions = np.ascontiguousarray(mesh.positions, dtype=np.float32)
     faces = np.ascontiguousarray(mesh.faces, dtype=np.uint32)
     result = np.empty_like(faces)
     error = ctypes.c_float()
-    options = (0,) if function == "meshopt_simplify" else ()
     # A largest error of 1, the whole extent: the count alone decides.
     index_count = _polled(
-        lambda: getattr(_library(), function)(
+        lambda: _library().meshopt_simplifySloppy(
             result.ctypes.data,
             faces.ctypes.data,
             faces.size,
@@ -280,32 +472,12 @@ def _meshoptimizer(function: str, mesh: Mesh, target_count: int, tick: Callable[
             positions.strides[0],
             3 * target_count,
             1.0,
-            *options,
             ctypes.byref(error),
         ),
         tick,
     )
     kept = result.reshape(-1)[:index_count].reshape(-1, 3).astype(np.int32)
-    return without_unused_vertices(Mesh(positions=mesh.positions, faces=kept))
-
-
-def _apart(mesh: Mesh) -> FloatArray:
-    """Positions in which no two vertices are equal, to choose by; the result keeps the true ones.
-
-    meshoptimizer takes vertices at equal positions for one: the two sides of a leaf would be stuck
-    to each other, and none of it could be simplified.
-    """
-    order = np.lexsort(mesh.positions.T)
-    ordered = mesh.positions[order]
-    is_copy = np.zeros(len(order), bool)
-    is_copy[1:] = (ordered[1:] == ordered[:-1]).all(axis=1)
-    if not is_copy.any():
-        return mesh.positions
-    place = np.arange(len(order))
-    rank = place - np.maximum.accumulate(np.where(is_copy, 0, place))
-    positions = mesh.positions.copy()
-    positions[order] += (rank[:, None] * 1e-5 * diagonal(mesh)).astype(np.float32)
-    return positions
+    return tidy(without_unused_vertices(Mesh(positions=mesh.positions, faces=kept)))
 
 
 @cache
@@ -321,10 +493,10 @@ def _library() -> ctypes.CDLL:
     (path,) = Path(spec.origin).parent.glob("_meshoptimizer*.[sp][oy]*")
     library = ctypes.CDLL(str(path))
     pointer, size = ctypes.c_void_p, ctypes.c_size_t
-    common: list[type] = [pointer, pointer, size, pointer, size, size, size, ctypes.c_float]
-    library.meshopt_simplify.argtypes = [*common, ctypes.c_uint, pointer]
-    library.meshopt_simplifySloppy.argtypes = [*common, pointer]
-    library.meshopt_simplify.restype = library.meshopt_simplifySloppy.restype = size
+    library.meshopt_simplifySloppy.argtypes = [
+        *(pointer, pointer, size, pointer, size, size, size, ctypes.c_float, pointer)
+    ]
+    library.meshopt_simplifySloppy.restype = size
     return library
 
 

@@ -60,11 +60,13 @@ _TEXTURE_SIZES = tuple(2**k for k in range(6, 14))
 class _Charts:
     """One LOD cut into charts, before they are placed.
 
-    mesh: welded, without slivers. uvs: `[F, 3, 2]` float64 metres at each corner, v up, each chart
-    from 0 on and as large as its faces in space. face_charts: `[F]` from 0 on without gaps.
+    mesh: welded, without slivers. face_source: `[F]`, the face of the LOD that each is.
+    uvs: `[F, 3, 2]` float64 metres at each corner, v up, each chart from 0 on and as large as its
+    faces in space. face_charts: `[F]` from 0 on without gaps.
     """
 
     mesh: Mesh
+    face_source: IntArray
     uvs: NDArray[np.float64]
     face_charts: IntArray
 
@@ -104,8 +106,8 @@ def unwrap(
     started = time.monotonic()
     if not lods:
         raise InvalidInput("there are no LODs to unwrap")
-    meshes = [_weld_and_check(mesh, lod, progress) for lod, mesh in enumerate(lods)]
-    charts = _cut(meshes, progress)
+    checked = [_weld_and_check(mesh, lod, progress) for lod, mesh in enumerate(lods)]
+    charts = _cut([mesh for mesh, _ in checked], [source for _, source in checked], progress)
     atlas_uvs = _place(charts, options, progress)
     unwrapped = tuple(
         _split(part, uvs, progress) for part, uvs in zip(charts, atlas_uvs, strict=True)
@@ -121,7 +123,8 @@ def unwrap(
     return unwrapped
 
 
-def _weld_and_check(mesh: Mesh, lod: int, progress: Progress) -> Mesh:
+def _weld_and_check(mesh: Mesh, lod: int, progress: Progress) -> tuple[Mesh, IntArray]:
+    """The mesh with one vertex per point, without faces that have no area; which faces are left."""
     progress(Stage.UNWRAP, 0.0)
     if not np.isfinite(mesh.positions).all():
         raise InvalidInput(f"LOD{lod} has positions that are not numbers; repair it first")
@@ -139,7 +142,8 @@ def _weld_and_check(mesh: Mesh, lod: int, progress: Progress) -> Mesh:
     if not has_area.all():
         dropped = len(faces) - int(has_area.sum())
         progress.warn(Stage.UNWRAP, f"LOD{lod}: {dropped} faces without area were left out.")
-    return Mesh(positions=positions, faces=faces[has_area])
+    kept = np.flatnonzero(has_area).astype(np.int32)
+    return Mesh(positions=positions, faces=faces[kept]), kept
 
 
 def _areas(corners: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -152,7 +156,7 @@ def _areas(corners: NDArray[np.float64]) -> NDArray[np.float64]:
     return doubled / 2
 
 
-def _cut(meshes: Sequence[Mesh], progress: Progress) -> list[_Charts]:
+def _cut(meshes: Sequence[Mesh], sources: Sequence[IntArray], progress: Progress) -> list[_Charts]:
     # Here and below imported late, so that options can be read without loading numba and scipy.
     from pipeline.mesh.box_projection import box_projection, lies_twice
     from pipeline.mesh.xatlas_charts import xatlas_charts
@@ -183,11 +187,13 @@ def _cut(meshes: Sequence[Mesh], progress: Progress) -> list[_Charts]:
             if lost.any():
                 uvs[lost], parts = box_projection(mesh.positions, mesh.faces[lost])
                 face_charts[lost] = face_charts.max() + 1 + parts
-        charts.append(_to_scale(mesh, uvs, face_charts))
+        charts.append(_to_scale(mesh, sources[lod], uvs, face_charts))
     return charts
 
 
-def _to_scale(mesh: Mesh, uvs: NDArray[np.float64], face_charts: IntArray) -> _Charts:
+def _to_scale(
+    mesh: Mesh, face_source: IntArray, uvs: NDArray[np.float64], face_charts: IntArray
+) -> _Charts:
     """Make each chart as large as its faces in space, and start it at 0."""
     face_charts = np.unique(face_charts, return_inverse=True)[1].astype(np.int32)
     in_space = np.bincount(face_charts, _areas(mesh.positions[mesh.faces].astype(np.float64)))
@@ -197,6 +203,7 @@ def _to_scale(mesh: Mesh, uvs: NDArray[np.float64], face_charts: IntArray) -> _C
     scale = np.sqrt(in_space / in_chart)
     return _Charts(
         mesh=mesh,
+        face_source=face_source,
         uvs=(uvs - low[face_charts][:, None]) * scale[face_charts][:, None, None],
         face_charts=face_charts,
     )
@@ -273,4 +280,5 @@ def _split(charts: _Charts, atlas_uvs: NDArray[np.float64], progress: Progress) 
         tangents=tangents(positions, normals, uvs, split_faces),
         uvs=uvs,
         faces=split_faces,
+        face_source=charts.face_source,
     )

@@ -14,6 +14,7 @@ from torch import Tensor
 from pipeline.encode.encode import EncodedAsset
 from pipeline.errors import InvalidInput, Unsupported
 from pipeline.read_glb import read_glb
+from pipeline.scene import assembled
 from pipeline.training.datasets.asset import Asset, AssetSource
 from pipeline.training.datasets.obj import read_obj
 from pipeline.training.views import condition_views
@@ -113,7 +114,7 @@ def read_surface(path: Path, progress: Progress) -> Surface:
     try:
         if path.suffix.lower() == ".obj":
             return read_obj(path, progress)
-        return read_glb(path.read_bytes(), progress)
+        return assembled(read_glb(path.read_bytes(), progress))
     except OSError as e:
         raise InvalidInput(f"{path} cannot be read: {e.strerror}") from e
 

@@ -156,10 +156,19 @@ def _show_result(job: pb.Job, paths: list[Path], *, is_json: bool, is_quiet: boo
         if len(job.result.variants) > 1:
             print(f"seed {variant.seed}")
         for index, lod in enumerate(variant.lods):
+            budget = f" of {lod.budget:,}" if lod.budget else ""
             print(
-                f"LOD{index}  {lod.triangle_count:>9,} of {lod.budget:,} triangles, "
+                f"LOD{index}  {lod.triangle_count:>9,}{budget} triangles, "
                 f"off by at most {lod.deviation_max_m * 1000:.2f} mm, "
                 f"shown from {lod.screen_coverage:.1%} of the view"
             )
+        if variant.collision.hull_count:
+            print(_collision_line(variant.collision))
     for path in paths:
         print(path)
+
+
+def _collision_line(fit: pb.Collision) -> str:
+    shapes = fit.kind if fit.kind != "decompose" else f"{fit.hull_count} hulls"
+    volume = f"{fit.over_cover:.2f} times the volume, " if fit.HasField("over_cover") else ""
+    return f"collision: {shapes}, {volume}standing out by at most {fit.protrusion_m * 1000:.1f} mm"

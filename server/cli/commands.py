@@ -40,6 +40,9 @@ class Collision(StrEnum):
     """Values of --collision."""
 
     NONE = "none"
+    BOX = "box"
+    SPHERE = "sphere"
+    CAPSULE = "capsule"
     HULL = "hull"
     DECOMPOSE = "decompose"
     AUTO = "auto"
@@ -58,13 +61,26 @@ class Remesh(StrEnum):
     OFF = "off"
     AUTO = "auto"
     WATERTIGHT = "watertight"
+    ISOTROPIC = "isotropic"
 
 
 Out = Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="Folder for the files.")]
 Name = Annotated[str, typer.Option(help="Name of the asset. Default: from the prompt or file.")]
 Lods = Annotated[
     str,
-    typer.Option(help="Most triangles of LOD0, LOD1, ...  [default: 20000,10000,4000,1000]"),
+    typer.Option(
+        help="Most triangles of LOD0, LOD1, ...; or auto, desktop, console, mobile, vr; or "
+        "targets: 50%,5mm,@0.25 (a share, a deviation, a share of the view's height), a&b for "
+        "both, a|b for the first.  [default: 20000,10000,4000,1000]"
+    ),
+]
+PartsOption = Annotated[
+    str,
+    typer.Option(
+        "--parts",
+        help="merged: one mesh per LOD. separate: every mesh node keeps name, place and pivot; "
+        "with weights as separate,Wheel*=2.  [default: merged]",
+    ),
 ]
 TextureSize = Annotated[
     int | None, typer.Option(help="Texels along each side of the atlas.  [default: 2048]")
@@ -82,8 +98,28 @@ Height = Annotated[
         "longest side."
     ),
 ]
+Pivot = Annotated[
+    str,
+    typer.Option(
+        help="Where the origin is: bottom_center, center, keep, or a place in the bounding box as "
+        "0.5,0,0.5.  [default: bottom_center]"
+    ),
+]
 RemeshOption = Annotated[
     Remesh | None, typer.Option(help="Rebuild the surface evenly.  [default: auto]")
+]
+Impostor = Annotated[
+    bool | None,
+    typer.Option("--impostor/--no-impostor", help="Add a billboard as the last LOD."),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="STAGE.OPTION=VALUE",
+        help="Any other option of the contract, as repair.remove_interior=true or "
+        "place.up=positive_z. Give it again for more.",
+    ),
 ]
 AmbientOcclusion = Annotated[
     bool | None,
@@ -160,12 +196,16 @@ def generate(
     ] = "",
     slat: Annotated[str, typer.Option(help="Sampling of details and colors, likewise.")] = "",
     lods: Lods = "",
+    parts: PartsOption = "",
     texture_size: TextureSize = None,
     profile: ProfileOption = None,
     collision: CollisionOption = None,
     height: Height = None,
+    pivot: Pivot = "",
     remesh: RemeshOption = None,
+    impostor: Impostor = None,
     ambient_occlusion: AmbientOcclusion = None,
+    settings: Settings = None,
     server: ServerAddress = "",
     models: Models = None,
     json: Json = False,
@@ -173,6 +213,7 @@ def generate(
 ) -> None:
     """Generate an asset from a prompt or a picture."""
     from server.cli.asset import Upload, errors_as_exit_codes, make_asset
+    from server.cli.asset_options import int32
     from server.pb import lodsmith_pb2 as pb
 
     images = image or []
@@ -183,10 +224,22 @@ def generate(
     spec = pb.JobSpec(
         asset_name=name or (images[0].stem if images else ""),
         seed=_checked_seed(seed),
-        variant_count=_int32(variants, "--variants"),
+        variant_count=int32(variants, "--variants"),
         model=model,
         adapter_strength=lora_strength,
-        options=_options(lods, texture_size, profile, collision, height, remesh, ambient_occlusion),
+        options=_options(
+            lods=lods,
+            parts=parts,
+            texture_size=texture_size,
+            profile=profile,
+            collision=collision,
+            height=height,
+            pivot=pivot,
+            remesh=remesh,
+            impostor=impostor,
+            ambient_occlusion=ambient_occlusion,
+            settings=settings,
+        ),
     )
     spec.options.condition.negative_prompt = negative
     if multi_image is not None:
@@ -219,12 +272,16 @@ def lod(
     out: Out = Path("out"),
     name: Name = "",
     lods: Lods = "",
+    parts: PartsOption = "",
     texture_size: TextureSize = None,
     profile: ProfileOption = None,
     collision: CollisionOption = None,
     height: Height = None,
+    pivot: Pivot = "",
     remesh: RemeshOption = None,
+    impostor: Impostor = None,
     ambient_occlusion: AmbientOcclusion = None,
+    settings: Settings = None,
     server: ServerAddress = "",
     json: Json = False,
     quiet: Quiet = False,
@@ -235,7 +292,19 @@ def lod(
 
     spec = pb.JobSpec(
         asset_name=name or mesh.stem,
-        options=_options(lods, texture_size, profile, collision, height, remesh, ambient_occlusion),
+        options=_options(
+            lods=lods,
+            parts=parts,
+            texture_size=texture_size,
+            profile=profile,
+            collision=collision,
+            height=height,
+            pivot=pivot,
+            remesh=remesh,
+            impostor=impostor,
+            ambient_occlusion=ambient_occlusion,
+            settings=settings,
+        ),
     )
     upload = Upload(path=mesh, digest=spec.mesh, kind="mesh")
     with errors_as_exit_codes(is_json=json), _client(server, None, is_generated=False) as client:
@@ -360,12 +429,14 @@ def _formats(text: str) -> "list[pb.Format]":
 
 def _read_sampler(text: str, option: str, into: "pb.SamplerOptions") -> None:
     """Read --structure and --slat."""
+    from server.cli.asset_options import int32
+
     for part in text.split(",") if text else ():
         name, _, value = part.partition("=")
         try:
             match name.strip():
                 case "steps":
-                    into.steps = _int32(int(value), option)
+                    into.steps = int32(int(value), option)
                 case "guidance":
                     into.guidance_strength = float(value)
                 case "rescale":
@@ -384,48 +455,46 @@ def _read_sampler(text: str, option: str, into: "pb.SamplerOptions") -> None:
 
 
 def _options(
+    *,
     lods: str,
+    parts: str,
     texture_size: int | None,
     profile: Profile | None,
     collision: Collision | None,
     height: float | None,
+    pivot: str,
     remesh: Remesh | None,
+    impostor: bool | None,
     ambient_occlusion: bool | None,
+    settings: list[str] | None,
 ) -> "pb.AssetOptions":
     """Write down what was asked; the server knows the defaults."""
+    from server.cli.asset_options import int32, read_lods, read_parts, read_pivot, read_settings
     from server.pb import lodsmith_pb2 as pb
 
     options = pb.AssetOptions()
     if lods:
-        options.lod.budgets.extend(_budgets(lods))
+        read_lods(lods, options.lod)
+    if parts:
+        read_parts(parts, options.parts)
     if texture_size is not None:
-        options.unwrap.texture_size = _int32(texture_size, "--texture-size")
+        options.unwrap.texture_size = int32(texture_size, "--texture-size")
     if profile is not None:
         options.export.profile = getattr(pb, f"EXPORT_PROFILE_{profile.name}")
     if collision is not None:
         options.collision.mode = getattr(pb, f"COLLISION_MODE_{collision.name}")
     if height is not None:
         options.place.height_m = height
+    if pivot:
+        read_pivot(pivot, options.place)
     if remesh is not None:
         options.remesh.mode = getattr(pb, f"REMESH_MODE_{remesh.name}")
+    if impostor is not None:
+        options.lod.impostor = impostor
     if ambient_occlusion is not None:
         options.bake.ambient_occlusion = ambient_occlusion
+    read_settings(settings or [], options)
     return options
-
-
-def _budgets(text: str) -> list[int]:
-    try:
-        return [_int32(int(part), "--lods") for part in text.split(",")]
-    except ValueError as error:
-        raise typer.BadParameter(
-            f"--lods must be whole numbers with commas between, as 20000,10000, got {text!r}"
-        ) from error
-
-
-def _int32(value: int, option: str) -> int:
-    if abs(value) >= 2**31:
-        raise typer.BadParameter(f"{option} is out of any range, got {value}")
-    return value
 
 
 def _checked_seed(seed: int) -> int:

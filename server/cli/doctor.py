@@ -82,6 +82,7 @@ def _lines(info: pb.GetServerInfoResponse, problems: list[str]) -> list[str]:
         f"{limits.max_image_pixels / 1e6:,.0f} million pixels",
         f"             {limits.max_images} pictures of an object, {limits.max_variants} variants",
         f"             mesh {limits.max_mesh_bytes / 2**20:,.0f} MiB, "
+        f"{limits.max_mesh_triangles:,} triangles, "
         f"adapter {limits.max_adapter_bytes / 2**20:,.0f} MiB",
         f"             queue {limits.max_queued_jobs:,} jobs",
         f"             free disk at least {limits.min_free_disk_bytes / 2**20:,.0f} MiB",

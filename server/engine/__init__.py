@@ -16,7 +16,7 @@ from pipeline import AssetOptions, ModelFacts, Stage, StageRecord
 from server.artifacts import Digest
 from server.record import JSON, dumps
 
-TASK_VERSION = 2  # raise it when the same inputs may give other bytes
+TASK_VERSION = 3  # raise it when the same inputs may give other bytes
 
 
 class WorkerKind(StrEnum):
@@ -139,6 +139,18 @@ class Lod:
     deviation_max_m: float
     deviation_mean_m: float
     screen_coverage: float
+    normal_deviation_deg: float = 0.0
+    silhouette_px: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollisionFit:
+    """The facts of the collision shape that clients need; see `pipeline.types.Collision`."""
+
+    kind: str
+    hull_count: int
+    over_cover: float | None
+    protrusion_m: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +159,7 @@ class TaskOutcome:
 
     surfaces: of GENERATE, one per variant if a mesh was asked for; of IMPORT, one.
     slats, seeds, model: of GENERATE; one per variant. artifacts: of GENERATE and BUILD.
-    lods: of BUILD.
+    lods, collision: of BUILD.
     records: what each stage of this task took. warnings: for the report.
     """
 
@@ -157,6 +169,7 @@ class TaskOutcome:
     model: ModelFacts | None = None
     artifacts: tuple[StoredArtifact, ...] = ()
     lods: tuple[Lod, ...] = ()
+    collision: CollisionFit | None = None
     records: tuple[StageRecord, ...] = ()
     warnings: tuple[str, ...] = ()
 

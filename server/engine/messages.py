@@ -23,6 +23,7 @@ class WorkerSettings:
     pipeline: dotted name of the module with the pipeline's front door.
     load: what the generator loads and where.
     memory_limit_bytes: largest data segment; 0: no limit.
+    max_mesh_triangles: larger meshes are refused.
     """
 
     kind: WorkerKind
@@ -31,6 +32,7 @@ class WorkerSettings:
     pipeline: str
     load: LoadOptions
     memory_limit_bytes: int
+    max_mesh_triangles: int
     log_level: str
 
 

@@ -36,6 +36,7 @@ from pipeline import (
 from pipeline.errors import Cancelled, DiskFull, OutOfMemory, PipelineError
 from server.artifacts import ArtifactStore
 from server.engine import (
+    CollisionFit,
     Lod,
     Previewed,
     Progressed,
@@ -86,7 +87,9 @@ class FrontDoor(Protocol):
     def generate(
         self, request: GenerateRequest, models: Any, meter: StageMeter, /
     ) -> Generation: ...
-    def surface_from_glb(self, content: bytes, progress: Progress, /) -> bytes: ...
+    def surface_from_glb(
+        self, content: bytes, max_triangles: int, progress: Progress, /
+    ) -> bytes: ...
     def build_asset(self, request: BuildRequest, meter: StageMeter, /) -> tuple[Artifact, ...]: ...
 
 
@@ -252,7 +255,8 @@ class Worker:
             case TaskKind.IMPORT:
                 assert task.source is not None
                 content = self._store.read(task.source.sha256)
-                surface = self._front_door.surface_from_glb(content, meter)
+                most = self._settings.max_mesh_triangles
+                surface = self._front_door.surface_from_glb(content, most, meter)
                 return TaskOutcome(
                     surfaces=(self._store.put(surface),),
                     records=meter.finish(),
@@ -271,9 +275,11 @@ class Worker:
                     earlier_warnings=task.earlier_warnings,
                 )
                 artifacts = self._front_door.build_asset(build, meter)
+                lods, collision = _facts(artifacts)
                 return TaskOutcome(
                     artifacts=tuple(self._stored(artifact, task.variant) for artifact in artifacts),
-                    lods=_lods(artifacts),
+                    lods=lods,
+                    collision=collision,
                     records=meter.finish(),
                 )
 
@@ -301,12 +307,14 @@ def _failed(error: PipelineError, stage: Stage | None) -> Failed:
     )
 
 
-def _lods(artifacts: tuple[Artifact, ...]) -> tuple[Lod, ...]:
-    """Read the facts about LODs from the report."""
+def _facts(artifacts: tuple[Artifact, ...]) -> tuple[tuple[Lod, ...], CollisionFit | None]:
+    """Read the facts that clients need from the report."""
     for artifact in artifacts:
         if artifact.role == "report":
-            return tuple(from_json(Lod, lod) for lod in json.loads(artifact.content)["lods"])
-    return ()
+            report = json.loads(artifact.content)
+            lods = tuple(from_json(Lod, lod) for lod in report["lods"])
+            return lods, from_json(CollisionFit, report["collision"])
+    return (), None
 
 
 def _thread_count() -> int:

@@ -59,6 +59,44 @@ class Pivot(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PIVOT_BOTTOM_CENTER: _ClassVar[Pivot]
     PIVOT_KEEP: _ClassVar[Pivot]
     PIVOT_CENTER: _ClassVar[Pivot]
+    PIVOT_CUSTOM: _ClassVar[Pivot]
+
+class Direction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DIRECTION_UNSPECIFIED: _ClassVar[Direction]
+    DIRECTION_POSITIVE_X: _ClassVar[Direction]
+    DIRECTION_NEGATIVE_X: _ClassVar[Direction]
+    DIRECTION_POSITIVE_Y: _ClassVar[Direction]
+    DIRECTION_NEGATIVE_Y: _ClassVar[Direction]
+    DIRECTION_POSITIVE_Z: _ClassVar[Direction]
+    DIRECTION_NEGATIVE_Z: _ClassVar[Direction]
+
+class PartMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PART_MODE_UNSPECIFIED: _ClassVar[PartMode]
+    PART_MODE_MERGED: _ClassVar[PartMode]
+    PART_MODE_SEPARATE: _ClassVar[PartMode]
+
+class PartShare(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PART_SHARE_UNSPECIFIED: _ClassVar[PartShare]
+    PART_SHARE_ERROR: _ClassVar[PartShare]
+    PART_SHARE_AREA: _ClassVar[PartShare]
+
+class LodPreset(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LOD_PRESET_UNSPECIFIED: _ClassVar[LodPreset]
+    LOD_PRESET_AUTO: _ClassVar[LodPreset]
+    LOD_PRESET_DESKTOP: _ClassVar[LodPreset]
+    LOD_PRESET_CONSOLE: _ClassVar[LodPreset]
+    LOD_PRESET_MOBILE: _ClassVar[LodPreset]
+    LOD_PRESET_VR: _ClassVar[LodPreset]
+
+class StopAt(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    STOP_AT_UNSPECIFIED: _ClassVar[StopAt]
+    STOP_AT_ANY: _ClassVar[StopAt]
+    STOP_AT_ALL: _ClassVar[StopAt]
 
 class MultiImage(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -79,6 +117,7 @@ class RemeshMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REMESH_MODE_OFF: _ClassVar[RemeshMode]
     REMESH_MODE_AUTO: _ClassVar[RemeshMode]
     REMESH_MODE_WATERTIGHT: _ClassVar[RemeshMode]
+    REMESH_MODE_ISOTROPIC: _ClassVar[RemeshMode]
 
 class CollisionMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -87,6 +126,9 @@ class CollisionMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     COLLISION_MODE_HULL: _ClassVar[CollisionMode]
     COLLISION_MODE_DECOMPOSE: _ClassVar[CollisionMode]
     COLLISION_MODE_AUTO: _ClassVar[CollisionMode]
+    COLLISION_MODE_BOX: _ClassVar[CollisionMode]
+    COLLISION_MODE_SPHERE: _ClassVar[CollisionMode]
+    COLLISION_MODE_CAPSULE: _ClassVar[CollisionMode]
 
 class ExportProfile(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -160,6 +202,29 @@ PIVOT_UNSPECIFIED: Pivot
 PIVOT_BOTTOM_CENTER: Pivot
 PIVOT_KEEP: Pivot
 PIVOT_CENTER: Pivot
+PIVOT_CUSTOM: Pivot
+DIRECTION_UNSPECIFIED: Direction
+DIRECTION_POSITIVE_X: Direction
+DIRECTION_NEGATIVE_X: Direction
+DIRECTION_POSITIVE_Y: Direction
+DIRECTION_NEGATIVE_Y: Direction
+DIRECTION_POSITIVE_Z: Direction
+DIRECTION_NEGATIVE_Z: Direction
+PART_MODE_UNSPECIFIED: PartMode
+PART_MODE_MERGED: PartMode
+PART_MODE_SEPARATE: PartMode
+PART_SHARE_UNSPECIFIED: PartShare
+PART_SHARE_ERROR: PartShare
+PART_SHARE_AREA: PartShare
+LOD_PRESET_UNSPECIFIED: LodPreset
+LOD_PRESET_AUTO: LodPreset
+LOD_PRESET_DESKTOP: LodPreset
+LOD_PRESET_CONSOLE: LodPreset
+LOD_PRESET_MOBILE: LodPreset
+LOD_PRESET_VR: LodPreset
+STOP_AT_UNSPECIFIED: StopAt
+STOP_AT_ANY: StopAt
+STOP_AT_ALL: StopAt
 MULTI_IMAGE_UNSPECIFIED: MultiImage
 MULTI_IMAGE_STOCHASTIC: MultiImage
 MULTI_IMAGE_MULTIDIFFUSION: MultiImage
@@ -171,11 +236,15 @@ REMESH_MODE_UNSPECIFIED: RemeshMode
 REMESH_MODE_OFF: RemeshMode
 REMESH_MODE_AUTO: RemeshMode
 REMESH_MODE_WATERTIGHT: RemeshMode
+REMESH_MODE_ISOTROPIC: RemeshMode
 COLLISION_MODE_UNSPECIFIED: CollisionMode
 COLLISION_MODE_NONE: CollisionMode
 COLLISION_MODE_HULL: CollisionMode
 COLLISION_MODE_DECOMPOSE: CollisionMode
 COLLISION_MODE_AUTO: CollisionMode
+COLLISION_MODE_BOX: CollisionMode
+COLLISION_MODE_SPHERE: CollisionMode
+COLLISION_MODE_CAPSULE: CollisionMode
 EXPORT_PROFILE_UNSPECIFIED: ExportProfile
 EXPORT_PROFILE_GENERIC: ExportProfile
 EXPORT_PROFILE_UNITY: ExportProfile
@@ -406,7 +475,7 @@ class Model(_message.Message):
     def __init__(self, available: _Optional[bool] = ..., path: _Optional[str] = ..., name: _Optional[str] = ..., digest: _Optional[str] = ..., license: _Optional[str] = ..., problem: _Optional[str] = ..., takes: _Optional[_Iterable[str]] = ..., formats: _Optional[_Iterable[_Union[Format, str]]] = ...) -> None: ...
 
 class Limits(_message.Message):
-    __slots__ = ("max_prompt_characters", "max_image_bytes", "max_image_pixels", "max_mesh_bytes", "max_queued_jobs", "min_free_disk_bytes", "max_chunk_bytes", "max_images", "max_variants", "max_adapter_bytes")
+    __slots__ = ("max_prompt_characters", "max_image_bytes", "max_image_pixels", "max_mesh_bytes", "max_queued_jobs", "min_free_disk_bytes", "max_chunk_bytes", "max_images", "max_variants", "max_adapter_bytes", "max_mesh_triangles")
     MAX_PROMPT_CHARACTERS_FIELD_NUMBER: _ClassVar[int]
     MAX_IMAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_IMAGE_PIXELS_FIELD_NUMBER: _ClassVar[int]
@@ -417,6 +486,7 @@ class Limits(_message.Message):
     MAX_IMAGES_FIELD_NUMBER: _ClassVar[int]
     MAX_VARIANTS_FIELD_NUMBER: _ClassVar[int]
     MAX_ADAPTER_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MAX_MESH_TRIANGLES_FIELD_NUMBER: _ClassVar[int]
     max_prompt_characters: int
     max_image_bytes: int
     max_image_pixels: int
@@ -427,7 +497,8 @@ class Limits(_message.Message):
     max_images: int
     max_variants: int
     max_adapter_bytes: int
-    def __init__(self, max_prompt_characters: _Optional[int] = ..., max_image_bytes: _Optional[int] = ..., max_image_pixels: _Optional[int] = ..., max_mesh_bytes: _Optional[int] = ..., max_queued_jobs: _Optional[int] = ..., min_free_disk_bytes: _Optional[int] = ..., max_chunk_bytes: _Optional[int] = ..., max_images: _Optional[int] = ..., max_variants: _Optional[int] = ..., max_adapter_bytes: _Optional[int] = ...) -> None: ...
+    max_mesh_triangles: int
+    def __init__(self, max_prompt_characters: _Optional[int] = ..., max_image_bytes: _Optional[int] = ..., max_image_pixels: _Optional[int] = ..., max_mesh_bytes: _Optional[int] = ..., max_queued_jobs: _Optional[int] = ..., min_free_disk_bytes: _Optional[int] = ..., max_chunk_bytes: _Optional[int] = ..., max_images: _Optional[int] = ..., max_variants: _Optional[int] = ..., max_adapter_bytes: _Optional[int] = ..., max_mesh_triangles: _Optional[int] = ...) -> None: ...
 
 class Digest(_message.Message):
     __slots__ = ("sha256", "size_bytes")
@@ -466,7 +537,7 @@ class JobSpec(_message.Message):
     def __init__(self, asset_name: _Optional[str] = ..., prompt: _Optional[str] = ..., image: _Optional[_Union[Digest, _Mapping]] = ..., mesh: _Optional[_Union[Digest, _Mapping]] = ..., seed: _Optional[int] = ..., options: _Optional[_Union[AssetOptions, _Mapping]] = ..., more_images: _Optional[_Iterable[_Union[Digest, _Mapping]]] = ..., variant_count: _Optional[int] = ..., shape: _Optional[_Union[Digest, _Mapping]] = ..., model: _Optional[str] = ..., adapter: _Optional[_Union[Digest, _Mapping]] = ..., adapter_strength: _Optional[float] = ...) -> None: ...
 
 class AssetOptions(_message.Message):
-    __slots__ = ("sparse_structure", "slat", "place", "repair", "remesh", "lod", "unwrap", "bake", "collision", "export", "condition", "decode")
+    __slots__ = ("sparse_structure", "slat", "place", "repair", "remesh", "lod", "unwrap", "bake", "collision", "export", "condition", "decode", "parts")
     SPARSE_STRUCTURE_FIELD_NUMBER: _ClassVar[int]
     SLAT_FIELD_NUMBER: _ClassVar[int]
     PLACE_FIELD_NUMBER: _ClassVar[int]
@@ -479,6 +550,7 @@ class AssetOptions(_message.Message):
     EXPORT_FIELD_NUMBER: _ClassVar[int]
     CONDITION_FIELD_NUMBER: _ClassVar[int]
     DECODE_FIELD_NUMBER: _ClassVar[int]
+    PARTS_FIELD_NUMBER: _ClassVar[int]
     sparse_structure: SamplerOptions
     slat: SamplerOptions
     place: PlaceOptions
@@ -491,7 +563,8 @@ class AssetOptions(_message.Message):
     export: ExportOptions
     condition: ConditionOptions
     decode: DecodeOptions
-    def __init__(self, sparse_structure: _Optional[_Union[SamplerOptions, _Mapping]] = ..., slat: _Optional[_Union[SamplerOptions, _Mapping]] = ..., place: _Optional[_Union[PlaceOptions, _Mapping]] = ..., repair: _Optional[_Union[RepairOptions, _Mapping]] = ..., remesh: _Optional[_Union[RemeshOptions, _Mapping]] = ..., lod: _Optional[_Union[LodOptions, _Mapping]] = ..., unwrap: _Optional[_Union[UnwrapOptions, _Mapping]] = ..., bake: _Optional[_Union[BakeOptions, _Mapping]] = ..., collision: _Optional[_Union[CollisionOptions, _Mapping]] = ..., export: _Optional[_Union[ExportOptions, _Mapping]] = ..., condition: _Optional[_Union[ConditionOptions, _Mapping]] = ..., decode: _Optional[_Union[DecodeOptions, _Mapping]] = ...) -> None: ...
+    parts: PartOptions
+    def __init__(self, sparse_structure: _Optional[_Union[SamplerOptions, _Mapping]] = ..., slat: _Optional[_Union[SamplerOptions, _Mapping]] = ..., place: _Optional[_Union[PlaceOptions, _Mapping]] = ..., repair: _Optional[_Union[RepairOptions, _Mapping]] = ..., remesh: _Optional[_Union[RemeshOptions, _Mapping]] = ..., lod: _Optional[_Union[LodOptions, _Mapping]] = ..., unwrap: _Optional[_Union[UnwrapOptions, _Mapping]] = ..., bake: _Optional[_Union[BakeOptions, _Mapping]] = ..., collision: _Optional[_Union[CollisionOptions, _Mapping]] = ..., export: _Optional[_Union[ExportOptions, _Mapping]] = ..., condition: _Optional[_Union[ConditionOptions, _Mapping]] = ..., decode: _Optional[_Union[DecodeOptions, _Mapping]] = ..., parts: _Optional[_Union[PartOptions, _Mapping]] = ...) -> None: ...
 
 class ConditionOptions(_message.Message):
     __slots__ = ("negative_prompt", "multi_image")
@@ -528,42 +601,124 @@ class Interval(_message.Message):
     def __init__(self, low: _Optional[float] = ..., high: _Optional[float] = ...) -> None: ...
 
 class PlaceOptions(_message.Message):
-    __slots__ = ("height_m", "pivot")
+    __slots__ = ("height_m", "pivot", "fit_m", "pivot_point", "up", "forward", "settle_deg")
     HEIGHT_M_FIELD_NUMBER: _ClassVar[int]
     PIVOT_FIELD_NUMBER: _ClassVar[int]
+    FIT_M_FIELD_NUMBER: _ClassVar[int]
+    PIVOT_POINT_FIELD_NUMBER: _ClassVar[int]
+    UP_FIELD_NUMBER: _ClassVar[int]
+    FORWARD_FIELD_NUMBER: _ClassVar[int]
+    SETTLE_DEG_FIELD_NUMBER: _ClassVar[int]
     height_m: float
     pivot: Pivot
-    def __init__(self, height_m: _Optional[float] = ..., pivot: _Optional[_Union[Pivot, str]] = ...) -> None: ...
+    fit_m: Size
+    pivot_point: Point
+    up: Direction
+    forward: Direction
+    settle_deg: float
+    def __init__(self, height_m: _Optional[float] = ..., pivot: _Optional[_Union[Pivot, str]] = ..., fit_m: _Optional[_Union[Size, _Mapping]] = ..., pivot_point: _Optional[_Union[Point, _Mapping]] = ..., up: _Optional[_Union[Direction, str]] = ..., forward: _Optional[_Union[Direction, str]] = ..., settle_deg: _Optional[float] = ...) -> None: ...
+
+class Size(_message.Message):
+    __slots__ = ("x", "y", "z")
+    X_FIELD_NUMBER: _ClassVar[int]
+    Y_FIELD_NUMBER: _ClassVar[int]
+    Z_FIELD_NUMBER: _ClassVar[int]
+    x: float
+    y: float
+    z: float
+    def __init__(self, x: _Optional[float] = ..., y: _Optional[float] = ..., z: _Optional[float] = ...) -> None: ...
+
+class Point(_message.Message):
+    __slots__ = ("x", "y", "z")
+    X_FIELD_NUMBER: _ClassVar[int]
+    Y_FIELD_NUMBER: _ClassVar[int]
+    Z_FIELD_NUMBER: _ClassVar[int]
+    x: float
+    y: float
+    z: float
+    def __init__(self, x: _Optional[float] = ..., y: _Optional[float] = ..., z: _Optional[float] = ...) -> None: ...
+
+class PartOptions(_message.Message):
+    __slots__ = ("mode", "share", "weights")
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    mode: PartMode
+    share: PartShare
+    weights: _containers.RepeatedCompositeFieldContainer[PartWeight]
+    def __init__(self, mode: _Optional[_Union[PartMode, str]] = ..., share: _Optional[_Union[PartShare, str]] = ..., weights: _Optional[_Iterable[_Union[PartWeight, _Mapping]]] = ...) -> None: ...
+
+class PartWeight(_message.Message):
+    __slots__ = ("name", "weight")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    weight: float
+    def __init__(self, name: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
 
 class RepairOptions(_message.Message):
-    __slots__ = ("weld_distance_ratio", "drop_speck_ratio", "fill_hole_edges", "fill_hole_perimeter_ratio", "flip_inside_out")
+    __slots__ = ("weld_distance_ratio", "drop_speck_ratio", "fill_hole_edges", "fill_hole_perimeter_ratio", "flip_inside_out", "remove_interior", "drop_speck_distance_ratio", "vote_winding")
     WELD_DISTANCE_RATIO_FIELD_NUMBER: _ClassVar[int]
     DROP_SPECK_RATIO_FIELD_NUMBER: _ClassVar[int]
     FILL_HOLE_EDGES_FIELD_NUMBER: _ClassVar[int]
     FILL_HOLE_PERIMETER_RATIO_FIELD_NUMBER: _ClassVar[int]
     FLIP_INSIDE_OUT_FIELD_NUMBER: _ClassVar[int]
+    REMOVE_INTERIOR_FIELD_NUMBER: _ClassVar[int]
+    DROP_SPECK_DISTANCE_RATIO_FIELD_NUMBER: _ClassVar[int]
+    VOTE_WINDING_FIELD_NUMBER: _ClassVar[int]
     weld_distance_ratio: float
     drop_speck_ratio: float
     fill_hole_edges: int
     fill_hole_perimeter_ratio: float
     flip_inside_out: bool
-    def __init__(self, weld_distance_ratio: _Optional[float] = ..., drop_speck_ratio: _Optional[float] = ..., fill_hole_edges: _Optional[int] = ..., fill_hole_perimeter_ratio: _Optional[float] = ..., flip_inside_out: _Optional[bool] = ...) -> None: ...
+    remove_interior: bool
+    drop_speck_distance_ratio: float
+    vote_winding: bool
+    def __init__(self, weld_distance_ratio: _Optional[float] = ..., drop_speck_ratio: _Optional[float] = ..., fill_hole_edges: _Optional[int] = ..., fill_hole_perimeter_ratio: _Optional[float] = ..., flip_inside_out: _Optional[bool] = ..., remove_interior: _Optional[bool] = ..., drop_speck_distance_ratio: _Optional[float] = ..., vote_winding: _Optional[bool] = ...) -> None: ...
 
 class RemeshOptions(_message.Message):
-    __slots__ = ("mode", "resolution")
+    __slots__ = ("mode", "resolution", "triangles", "sharp_angle_deg")
     MODE_FIELD_NUMBER: _ClassVar[int]
     RESOLUTION_FIELD_NUMBER: _ClassVar[int]
+    TRIANGLES_FIELD_NUMBER: _ClassVar[int]
+    SHARP_ANGLE_DEG_FIELD_NUMBER: _ClassVar[int]
     mode: RemeshMode
     resolution: int
-    def __init__(self, mode: _Optional[_Union[RemeshMode, str]] = ..., resolution: _Optional[int] = ...) -> None: ...
+    triangles: int
+    sharp_angle_deg: float
+    def __init__(self, mode: _Optional[_Union[RemeshMode, str]] = ..., resolution: _Optional[int] = ..., triangles: _Optional[int] = ..., sharp_angle_deg: _Optional[float] = ...) -> None: ...
 
 class LodOptions(_message.Message):
-    __slots__ = ("budgets", "reference_height_px")
+    __slots__ = ("budgets", "reference_height_px", "targets", "preset", "max_deviation_ratio", "merge_parts", "impostor")
     BUDGETS_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_HEIGHT_PX_FIELD_NUMBER: _ClassVar[int]
+    TARGETS_FIELD_NUMBER: _ClassVar[int]
+    PRESET_FIELD_NUMBER: _ClassVar[int]
+    MAX_DEVIATION_RATIO_FIELD_NUMBER: _ClassVar[int]
+    MERGE_PARTS_FIELD_NUMBER: _ClassVar[int]
+    IMPOSTOR_FIELD_NUMBER: _ClassVar[int]
     budgets: _containers.RepeatedScalarFieldContainer[int]
     reference_height_px: int
-    def __init__(self, budgets: _Optional[_Iterable[int]] = ..., reference_height_px: _Optional[int] = ...) -> None: ...
+    targets: _containers.RepeatedCompositeFieldContainer[LodTarget]
+    preset: LodPreset
+    max_deviation_ratio: float
+    merge_parts: bool
+    impostor: bool
+    def __init__(self, budgets: _Optional[_Iterable[int]] = ..., reference_height_px: _Optional[int] = ..., targets: _Optional[_Iterable[_Union[LodTarget, _Mapping]]] = ..., preset: _Optional[_Union[LodPreset, str]] = ..., max_deviation_ratio: _Optional[float] = ..., merge_parts: _Optional[bool] = ..., impostor: _Optional[bool] = ...) -> None: ...
+
+class LodTarget(_message.Message):
+    __slots__ = ("triangles", "ratio", "deviation_m", "screen_coverage", "stop")
+    TRIANGLES_FIELD_NUMBER: _ClassVar[int]
+    RATIO_FIELD_NUMBER: _ClassVar[int]
+    DEVIATION_M_FIELD_NUMBER: _ClassVar[int]
+    SCREEN_COVERAGE_FIELD_NUMBER: _ClassVar[int]
+    STOP_FIELD_NUMBER: _ClassVar[int]
+    triangles: int
+    ratio: float
+    deviation_m: float
+    screen_coverage: float
+    stop: StopAt
+    def __init__(self, triangles: _Optional[int] = ..., ratio: _Optional[float] = ..., deviation_m: _Optional[float] = ..., screen_coverage: _Optional[float] = ..., stop: _Optional[_Union[StopAt, str]] = ...) -> None: ...
 
 class UnwrapOptions(_message.Message):
     __slots__ = ("texture_size", "gutter_texels")
@@ -580,14 +735,18 @@ class BakeOptions(_message.Message):
     def __init__(self, ambient_occlusion: _Optional[bool] = ...) -> None: ...
 
 class CollisionOptions(_message.Message):
-    __slots__ = ("mode", "max_hulls", "max_vertices")
+    __slots__ = ("mode", "max_hulls", "max_vertices", "max_over_cover", "max_protrusion_ratio")
     MODE_FIELD_NUMBER: _ClassVar[int]
     MAX_HULLS_FIELD_NUMBER: _ClassVar[int]
     MAX_VERTICES_FIELD_NUMBER: _ClassVar[int]
+    MAX_OVER_COVER_FIELD_NUMBER: _ClassVar[int]
+    MAX_PROTRUSION_RATIO_FIELD_NUMBER: _ClassVar[int]
     mode: CollisionMode
     max_hulls: int
     max_vertices: int
-    def __init__(self, mode: _Optional[_Union[CollisionMode, str]] = ..., max_hulls: _Optional[int] = ..., max_vertices: _Optional[int] = ...) -> None: ...
+    max_over_cover: float
+    max_protrusion_ratio: float
+    def __init__(self, mode: _Optional[_Union[CollisionMode, str]] = ..., max_hulls: _Optional[int] = ..., max_vertices: _Optional[int] = ..., max_over_cover: _Optional[float] = ..., max_protrusion_ratio: _Optional[float] = ...) -> None: ...
 
 class ExportOptions(_message.Message):
     __slots__ = ("profile", "texture_format")
@@ -660,26 +819,44 @@ class JobResult(_message.Message):
     def __init__(self, lods: _Optional[_Iterable[_Union[Lod, _Mapping]]] = ..., artifacts: _Optional[_Iterable[_Union[Artifact, _Mapping]]] = ..., variants: _Optional[_Iterable[_Union[Variant, _Mapping]]] = ...) -> None: ...
 
 class Variant(_message.Message):
-    __slots__ = ("seed", "lods")
+    __slots__ = ("seed", "lods", "collision")
     SEED_FIELD_NUMBER: _ClassVar[int]
     LODS_FIELD_NUMBER: _ClassVar[int]
+    COLLISION_FIELD_NUMBER: _ClassVar[int]
     seed: int
     lods: _containers.RepeatedCompositeFieldContainer[Lod]
-    def __init__(self, seed: _Optional[int] = ..., lods: _Optional[_Iterable[_Union[Lod, _Mapping]]] = ...) -> None: ...
+    collision: Collision
+    def __init__(self, seed: _Optional[int] = ..., lods: _Optional[_Iterable[_Union[Lod, _Mapping]]] = ..., collision: _Optional[_Union[Collision, _Mapping]] = ...) -> None: ...
+
+class Collision(_message.Message):
+    __slots__ = ("kind", "hull_count", "over_cover", "protrusion_m")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    HULL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    OVER_COVER_FIELD_NUMBER: _ClassVar[int]
+    PROTRUSION_M_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    hull_count: int
+    over_cover: float
+    protrusion_m: float
+    def __init__(self, kind: _Optional[str] = ..., hull_count: _Optional[int] = ..., over_cover: _Optional[float] = ..., protrusion_m: _Optional[float] = ...) -> None: ...
 
 class Lod(_message.Message):
-    __slots__ = ("triangle_count", "budget", "deviation_max_m", "deviation_mean_m", "screen_coverage")
+    __slots__ = ("triangle_count", "budget", "deviation_max_m", "deviation_mean_m", "screen_coverage", "normal_deviation_deg", "silhouette_px")
     TRIANGLE_COUNT_FIELD_NUMBER: _ClassVar[int]
     BUDGET_FIELD_NUMBER: _ClassVar[int]
     DEVIATION_MAX_M_FIELD_NUMBER: _ClassVar[int]
     DEVIATION_MEAN_M_FIELD_NUMBER: _ClassVar[int]
     SCREEN_COVERAGE_FIELD_NUMBER: _ClassVar[int]
+    NORMAL_DEVIATION_DEG_FIELD_NUMBER: _ClassVar[int]
+    SILHOUETTE_PX_FIELD_NUMBER: _ClassVar[int]
     triangle_count: int
     budget: int
     deviation_max_m: float
     deviation_mean_m: float
     screen_coverage: float
-    def __init__(self, triangle_count: _Optional[int] = ..., budget: _Optional[int] = ..., deviation_max_m: _Optional[float] = ..., deviation_mean_m: _Optional[float] = ..., screen_coverage: _Optional[float] = ...) -> None: ...
+    normal_deviation_deg: float
+    silhouette_px: float
+    def __init__(self, triangle_count: _Optional[int] = ..., budget: _Optional[int] = ..., deviation_max_m: _Optional[float] = ..., deviation_mean_m: _Optional[float] = ..., screen_coverage: _Optional[float] = ..., normal_deviation_deg: _Optional[float] = ..., silhouette_px: _Optional[float] = ...) -> None: ...
 
 class Artifact(_message.Message):
     __slots__ = ("role", "file_name", "media_type", "digest", "variant")

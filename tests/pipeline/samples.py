@@ -197,4 +197,5 @@ def unwrapped_cube(*, segments: int = 1, side_m: float = 1.0) -> UnwrappedMesh:
         tangents=np.array(tangents, np.float32),
         uvs=np.array(uvs, np.float32),
         faces=np.array(faces, np.int32),
+        face_source=np.arange(len(faces), dtype=np.int32),
     )

@@ -1,6 +1,7 @@
-"""Metric size and pivot."""
+"""Directions, metric size, pivot and standing still."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import InvalidInput
-from pipeline.place import Pivot, PlaceOptions, place
-from pipeline.types import Material, Surface
+from pipeline.place import Direction, Pivot, PlaceOptions, placement
+from pipeline.types import Material, Mesh, Surface
 
 
 def block(low: tuple[float, float, float], high: tuple[float, float, float]) -> Surface:
@@ -25,6 +26,10 @@ def block(low: tuple[float, float, float], high: tuple[float, float, float]) -> 
         face_materials=np.zeros(2, np.int32),
         materials=(Material(),),
     )
+
+
+def place(shape: Surface, options: PlaceOptions, *, longest_side_m: float | None = None) -> Surface:
+    return placement(shape.mesh, options, longest_side_m=longest_side_m).moved(shape)
 
 
 TALL = block((-1, 2, 3), (1, 10, 7))  # 2 x 8 x 4, centre (0, 6, 5)
@@ -109,5 +114,88 @@ def test_a_height_out_of_range_is_named(height_m: float) -> None:
 
 
 def test_an_unknown_pivot_is_named() -> None:
-    with pytest.raises(InvalidInput, match="bottom_center, center or keep, got 'top'"):
+    with pytest.raises(InvalidInput, match="center, keep or custom, got 'top'"):
         PlaceOptions(pivot="top")  # type: ignore[arg-type]
+
+
+def test_a_box_to_fit_into_is_touched_by_the_tightest_side_only() -> None:
+    placed = place(TALL, PlaceOptions(fit_m=(1.0, 1.0, 1.0)))
+    assert np.ptp(placed.positions, axis=0).tolist() == pytest.approx([0.25, 1.0, 0.5])
+    wide = place(TALL, PlaceOptions(fit_m=(0.1, 9.0, 9.0)))
+    assert np.ptp(wide.positions, axis=0).tolist() == pytest.approx([0.1, 0.4, 0.2])
+
+
+def test_a_custom_pivot_is_a_place_in_the_bounding_box() -> None:
+    placed = place(TALL, PlaceOptions(pivot="custom", pivot_point=(0.0, 1.0, 0.5)))
+    assert bounds(placed) == [[0, -8, -2], [2, 0, 2]]
+    with pytest.raises(InvalidInput, match="give both or neither"):
+        PlaceOptions(pivot="custom")
+    with pytest.raises(InvalidInput, match="give both or neither"):
+        PlaceOptions(pivot_point=(0.0, 0.0, 0.0))
+
+
+def test_a_source_with_z_up_is_turned_upright() -> None:
+    """Z up and -Y front is how Blender's front view looks at things."""
+    placed = place(TALL, PlaceOptions(up="positive_z", forward="negative_y", pivot="keep"))
+    assert bounds(placed) == [[-1, 3, -10], [1, 7, -2]]
+    np.testing.assert_allclose(placed.normals[0], (0, 0, -1))  # +Y was the back
+
+
+@pytest.mark.parametrize("up", ["positive_x", "negative_y", "negative_z"])
+@pytest.mark.parametrize("forward", ["negative_x", "positive_y", "positive_z"])
+def test_directions_are_turned_never_mirrored(up: Direction, forward: Direction) -> None:
+    if up[-1] == forward[-1]:
+        with pytest.raises(InvalidInput, match="different axes"):
+            PlaceOptions(up=up, forward=forward)
+        return
+    turn = placement(TALL.mesh, PlaceOptions(up=up, forward=forward), longest_side_m=None).rotation
+    assert np.linalg.det(turn) == pytest.approx(1)
+    axis = {"x": 0, "y": 1, "z": 2}
+    sign = {"positive": 1.0, "negative": -1.0}
+    for name, target in ((up, 1), (forward, 2)):
+        source = sign[name[:8]] * np.eye(3)[axis[name[-1]]]
+        np.testing.assert_array_equal(turn @ source, np.eye(3)[target])
+
+
+def tilted(degrees: float, size: tuple[float, float, float]) -> Mesh:
+    """A closed box that leans."""
+    signs = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    lean = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+    faces = [(0, 1, 3), (0, 3, 2), (4, 6, 7), (4, 7, 5), (0, 4, 5), (0, 5, 1)]
+    faces += [(2, 3, 7), (2, 7, 6), (0, 2, 6), (0, 6, 4), (1, 5, 7), (1, 7, 3)]
+    return Mesh(
+        positions=((signs * size / 2) @ lean.T).astype(np.float32), faces=np.array(faces, np.int32)
+    )
+
+
+def test_a_leaning_box_settles_on_its_bottom() -> None:
+    lean = tilted(8, (1.0, 2.0, 1.0))
+    settled = placement(lean, PlaceOptions(settle_deg=10), longest_side_m=None).moved(lean)
+    assert np.ptp(settled.positions, axis=0) == pytest.approx([1, 2, 1], abs=1e-5)
+    assert np.sort(settled.positions[:, 1])[:4] == pytest.approx(0, abs=1e-5)
+
+
+def test_nothing_settles_by_more_than_allowed() -> None:
+    lean = tilted(8, (1.0, 2.0, 1.0))
+    found = placement(lean, PlaceOptions(settle_deg=5), longest_side_m=None)
+    np.testing.assert_array_equal(found.rotation, np.eye(3))
+
+
+def test_nothing_settles_on_what_it_would_fall_from() -> None:
+    """A slanting prism: its middle is not above its foot, so turning the foot down is no help."""
+    lean = tilted(5, (1.0, 4.0, 1.0))
+    slant = lean.positions + np.outer(lean.positions[:, 1], [0.9, 0, 0])
+    prism = replace(lean, positions=slant.astype(np.float32))
+    found = placement(prism, PlaceOptions(settle_deg=20), longest_side_m=None)
+    np.testing.assert_array_equal(found.rotation, np.eye(3))
+    with pytest.raises(InvalidInput, match=r"settle_deg must be in \[0, 45\], got 50"):
+        PlaceOptions(settle_deg=50)
+
+
+def test_the_matrix_moves_as_the_placement_does() -> None:
+    options = PlaceOptions(up="positive_z", forward="negative_y", height_m=3.0)
+    found = placement(TALL.mesh, options, longest_side_m=None)
+    ones = np.ones((len(TALL.positions), 1))
+    by_matrix = np.concatenate([TALL.positions, ones], axis=1) @ found.matrix.T
+    np.testing.assert_allclose(by_matrix[:, :3], found.moved(TALL).positions, atol=1e-5)

@@ -10,7 +10,7 @@ from pipeline import AssetOptions, BuildRequest, StageMeter, build_asset
 from pipeline.mesh.collision import CollisionOptions
 from pipeline.mesh.lod import LodOptions
 from pipeline.mesh.unwrap import UnwrapOptions
-from pipeline.place import PlaceOptions, place
+from pipeline.place import PlaceOptions, placement
 from pipeline.read_glb import read_glb
 from pipeline.stored_surface import surface_to_bytes
 from pipeline.types import Material, Mesh, Silent, Surface
@@ -31,12 +31,12 @@ def surface_of(mesh: Mesh) -> Surface:
 def test_size_and_pivot_are_those_of_the_body() -> None:
     ball, speck = sphere(8), cube(0.02, center=(0, -5, 0))
     surface = surface_of(together(ball, speck))
-    placed = place(surface, PlaceOptions(height_m=4.0), longest_side_m=None, body=ball)
+    found = placement(ball, PlaceOptions(height_m=4.0), longest_side_m=None)
+    placed = found.moved(surface)
     kept = placed.positions[: len(ball.positions)]
     assert kept.min(axis=0) == pytest.approx([-2, 0, -2], abs=1e-6)
     assert kept.max(axis=0) == pytest.approx([2, 4, 2], abs=1e-6)
-    alone = place(ball, PlaceOptions(height_m=4.0), longest_side_m=None)
-    np.testing.assert_array_equal(alone.positions, kept)
+    np.testing.assert_array_equal(found.moved(ball).positions, kept)
 
 
 def test_a_generated_asset_stands_on_the_ground_without_its_specks() -> None:

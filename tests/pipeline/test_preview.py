@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from pipeline.errors import InvalidInput
-from pipeline.export.glb import export_glb
+from pipeline.export.glb import ExportPart, export_glb
 from pipeline.export.profiles import ExportOptions
 from pipeline.preview import preview_sheet, render_glb, render_surface
 from pipeline.render import fit_camera
@@ -31,11 +31,15 @@ def glb_of(
             budget=100,
             deviation_max_m=0.0,
             deviation_mean_m=0.0,
+            normal_deviation_deg=0.0,
+            silhouette_px=0.0,
             screen_coverage=0.5 ** (level + 1),
         )
         for level, lod in enumerate(lods)
     ]
-    return export_glb("cube", lods, measures, material, [], options, Silent())
+    return export_glb(
+        "cube", lods, measures, material, [ExportPart.whole(lods, [])], options, Silent()
+    )
 
 
 def pixels(png: bytes) -> NDArray[np.int64]:

@@ -14,6 +14,7 @@ from PIL import Image as PillowImage
 
 from pipeline.errors import Cancelled, InvalidInput, PipelineError, Unsupported
 from pipeline.read_glb import ReadLimits, read_glb
+from pipeline.scene import assembled
 from pipeline.types import Silent, Stage, Surface
 from tests.pipeline.samples import (
     GltfFile,
@@ -31,7 +32,7 @@ UVS = np.array([[0, 0], [1, 0], [0, 1]], np.float32)
 
 
 def read(content: bytes) -> Surface:
-    return read_glb(content, Silent())
+    return assembled(read_glb(content, Silent()))
 
 
 def warnings_of(content: bytes) -> list[str]:
@@ -247,6 +248,42 @@ class TestNodes:
         assert len(surface.faces) == 2
         assert surface.faces.max() == 5
         np.testing.assert_array_equal(surface.positions[3:], triangle() + np.array([10, 0, 0]))
+
+    def test_what_two_nodes_show_is_one_part_with_two_placements(self) -> None:
+        file = triangle_file()
+        file.json["nodes"][0]["name"] = "Wheel"
+        file.json["nodes"].append({"mesh": 0, "translation": [10, 0, 0], "scale": [2, -1, 3]})
+        file.json["scenes"] = [{"nodes": [0, 1]}]
+        surface = read_glb(file.glb(), Silent())
+        assert len(surface.faces) == 1
+        (part,) = surface.parts
+        assert part.name == "Wheel"
+        # The largest comes first.
+        np.testing.assert_array_equal(part.placements[:, :3, 3], [[10, 0, 0], [0, 0, 0]])
+        assert surface.face_parts is not None
+        assert surface.face_parts.tolist() == [0]
+
+    def test_a_copy_that_no_node_could_show_is_a_part_of_its_own(self) -> None:
+        """Scaled along a slanting axis, a shape is sheared, which a node cannot do."""
+        file = triangle_file()
+        turned, further = [0, 0, 0.3826834, 0.9238795], [0, 0, 0.2588190, 0.9659258]
+        file.json["nodes"] = [
+            {"scale": [3, 1, 1], "children": [2]},
+            {"scale": [1, 2, 1], "rotation": [0.5, 0.5, 0.5, 0.5], "children": [3]},
+            {"mesh": 0, "rotation": turned},
+            {"mesh": 0, "rotation": further},
+        ]
+        file.json["scenes"] = [{"nodes": [0, 1]}]
+        surface = read_glb(file.glb(), Silent())
+        assert [len(part.placements) for part in surface.parts] == [1, 1]
+        assert len(surface.faces) == 2
+
+    def test_copies_too_far_away_are_refused(self) -> None:
+        file = triangle_file()
+        file.json["nodes"].append({"mesh": 0, "translation": [1e8, 0, 0]})
+        file.json["scenes"] = [{"nodes": [0, 1]}]
+        with pytest.raises(InvalidInput, match="reaches farther than 10,000,000 m"):
+            read_glb(file.glb(), Silent())
 
     def test_nodes_outside_the_scene_are_not_read(self) -> None:
         file = triangle_file()

@@ -4,10 +4,11 @@ import hashlib
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
-from pipeline.report import StageMeter, StageRecord, report_json
-from pipeline.types import LodMeasure, Silent, Stage
+from pipeline.report import StageMeter, StageRecord, collision_facts, report_json
+from pipeline.types import Collision, Hull, LodMeasure, Silent, Stage
 
 
 class Recorder(Silent):
@@ -99,12 +100,28 @@ def test_what_progress_raises_passes() -> None:
         StageMeter(Stop(), Clock())(Stage.REPAIR, 0.0)
 
 
+HULL = Hull(positions=np.zeros((8, 3), np.float32), faces=np.zeros((12, 3), np.int32))
+BOX = Collision(kind="box", hulls=(HULL,), over_cover=1.5, protrusion_m=0.25)
+
+
+def test_the_collision_shapes_of_all_parts_are_told_together() -> None:
+    split = Collision(kind="decompose", hulls=(HULL, HULL), over_cover=None, protrusion_m=0.5)
+    assert collision_facts([BOX, split]) == {
+        "kind": "decompose",
+        "hull_count": 3,
+        "over_cover": 1.5,
+        "protrusion_m": 0.5,
+    }
+
+
 def lod(triangle_count: int, budget: int) -> LodMeasure:
     return LodMeasure(
         triangle_count=triangle_count,
         budget=budget,
         deviation_max_m=0.01,
         deviation_mean_m=0.001,
+        normal_deviation_deg=0.0,
+        silhouette_px=0.0,
         screen_coverage=0.5,
     )
 
@@ -115,8 +132,9 @@ def report(*lods: LodMeasure) -> tuple[bytes, Any]:
         recipe={"prompt": "a barrel", "seed": 7, "options": {"lods": [1000, 500]}},
         records=[StageRecord(stage=Stage.BAKE, seconds=1.23456, peak_memory_bytes=1000)],
         repair={"welded": 3},
+        parts=[],
         lods=lods,
-        hull_count=2,
+        collisions=[BOX],
         missed_texel_ratio=0.25,
         size_m=[0.5, 1.00000049, 0.25],
         outputs={"Barrel.glb": b"glTF"},
@@ -136,11 +154,14 @@ def test_report_says_what_was_measured() -> None:
         "size_m": [0.5, 1.0, 0.25],
         "lods": [
             {"triangle_count": 1000, "budget": 1000, "deviation_max_m": 0.01,
-             "deviation_mean_m": 0.001, "screen_coverage": 0.5},
+             "deviation_mean_m": 0.001, "normal_deviation_deg": 0.0, "silhouette_px": 0.0,
+             "screen_coverage": 0.5},
             {"triangle_count": 400, "budget": 500, "deviation_max_m": 0.01,
-             "deviation_mean_m": 0.001, "screen_coverage": 0.5},
+             "deviation_mean_m": 0.001, "normal_deviation_deg": 0.0, "silhouette_px": 0.0,
+             "screen_coverage": 0.5},
         ],
-        "collision": {"hull_count": 2},
+        "parts": [],
+        "collision": {"kind": "box", "hull_count": 1, "over_cover": 1.5, "protrusion_m": 0.25},
         "bake": {"missed_texel_ratio": 0.25},
         "repair": {"welded": 3},
         "stages": [{"stage": "bake", "seconds": 1.235, "peak_memory_bytes": 1000}],

@@ -363,7 +363,7 @@ def test_a_coarse_shape_is_kept(models: Models) -> None:
     flat = (cube.positions * (1, 0.2, 1) + 10).astype(np.float32)
     file = GltfFile()
     file.mesh({"POSITION": flat}, cube.faces.astype(np.uint32))
-    shape = surface_from_glb(file.glb(), Silent())
+    shape = surface_from_glb(file.glb(), 1_000, Silent())
     request = replace(PROMPT, shape=shape, seeds=(1, 2), options=with_formats("gaussian"))
     one, two = (slat_from_bytes(variant.slat) for variant in generated(request, models))
     assert one.coords.equal(two.coords)
@@ -461,7 +461,7 @@ def test_the_glb_keeps_every_budget(artifacts: tuple[Artifact, ...], report: Any
     gltf, _ = unpack_glb(artifacts[0].content)
     counts = {}
     for node in gltf["nodes"]:
-        if "mesh" in node and "_LOD" in node["name"] and not node["name"].startswith("UCX"):
+        if "mesh" in node and "_LOD" in node["name"] and node["name"].startswith("SM_"):
             (primitive,) = gltf["meshes"][node["mesh"]]["primitives"]
             counts[node["name"]] = gltf["accessors"][primitive["indices"]]["count"] // 3
     assert list(counts) == ["SM_WoodenBarrel_LOD0", "SM_WoodenBarrel_LOD1"]
@@ -536,7 +536,7 @@ def test_an_upload_keeps_its_size_and_pivot_where_asked() -> None:
         cube.faces.astype(np.uint32),
     )
     listener = Listener()
-    stored = surface_from_glb(file.glb(), listener)
+    stored = surface_from_glb(file.glb(), 1_000, listener)
     assert [stage for stage, _ in listener.previews] == [Stage.PREPROCESS]
     options = replace(OPTIONS, place=PlaceOptions(pivot="keep"), lod=LodOptions(budgets=(48,)))
     artifacts = build(stored, Silent(), options=options, generated=False, has_size=True)
@@ -552,7 +552,7 @@ def test_an_upload_can_be_stopped() -> None:
     cube = unwrapped_cube()
     file.mesh({"POSITION": cube.positions}, cube.faces.astype(np.uint32))
     with pytest.raises(Cancelled):
-        surface_from_glb(file.glb(), StopAt(Stage.PREPROCESS))
+        surface_from_glb(file.glb(), 1_000, StopAt(Stage.PREPROCESS))
 
 
 def test_pictures_are_prepared_at_the_encoders_size(models: Models) -> None:

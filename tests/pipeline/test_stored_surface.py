@@ -3,7 +3,7 @@
 import contextlib
 import json
 import struct
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from safetensors.numpy import save
 
 from pipeline.errors import InvalidInput
 from pipeline.stored_surface import surface_from_bytes, surface_to_bytes
-from pipeline.types import Image, Material, Surface
+from pipeline.types import Image, Material, Part, Surface
 
 
 def image(seed: int, channels: int = 4) -> Image:
@@ -65,8 +65,11 @@ def assert_equal(one: Surface, other: Surface) -> None:
         if isinstance(a, np.ndarray):
             np.testing.assert_array_equal(a, b)
             assert a.dtype == b.dtype
-        elif field.name != "materials":
+        elif field.name not in ("materials", "parts"):
             assert a is b is None
+    assert [part.name for part in one.parts] == [part.name for part in other.parts]
+    for mine, theirs in zip(one.parts, other.parts, strict=True):
+        np.testing.assert_array_equal(mine.placements, theirs.placements)
     assert len(one.materials) == len(other.materials)
     for mine, theirs in zip(one.materials, other.materials, strict=True):
         for field in fields(Material):
@@ -82,6 +85,12 @@ def assert_equal(one: Surface, other: Surface) -> None:
     "stored", [textured(), surface(), surface(colors=False), surface(uvs=False)]
 )
 def test_comes_back_exactly(stored: Surface) -> None:
+    assert_equal(stored, surface_from_bytes(surface_to_bytes(stored)))
+
+
+def test_parts_come_back_exactly() -> None:
+    wheel = Part(name="Rad hinten", placements=np.random.default_rng(1).random((3, 4, 4)))
+    stored = replace(surface(), parts=(wheel,), face_parts=np.zeros(2, np.int32))
     assert_equal(stored, surface_from_bytes(surface_to_bytes(stored)))
 
 
@@ -160,7 +169,8 @@ def test_bytes_cut_short_are_refused(kept: int) -> None:
 @pytest.mark.parametrize(
     "materials",
     [
-        "5", "[5]", "{}", "null", '[{"name": {"image": "image9"}}]', '[{"base_color": {}}]',
+        "5", "[5]", "{}", "null", "", "3]", '[{"name": {"image": "image9"}}]',
+        '[{"base_color": {}}]',
         '[{"color": 1}]', "[", '[{"base_color": {"image": [1]}}]',
     ],
 )  # fmt: skip
@@ -169,8 +179,9 @@ def test_materials_of_another_form_are_refused(materials: str) -> None:
     tensors = {
         name: getattr(stored, name) for name in ("positions", "faces", "normals", "face_materials")
     }
+    look = f'{{"materials": {materials}, "parts": []}}'
     with pytest.raises(InvalidInput, match="not a stored surface"):
-        surface_from_bytes(save(tensors, metadata={"materials": materials}))
+        surface_from_bytes(save(tensors, metadata={"surface": look}))
 
 
 @pytest.mark.parametrize("missing", ["positions", "faces", "normals", "face_materials"])
@@ -181,5 +192,6 @@ def test_a_file_without_a_needed_array_is_refused(missing: str) -> None:
         for name in ("positions", "faces", "normals", "face_materials")
         if name != missing
     }
+    look = '{"materials": [], "parts": []}'
     with pytest.raises(InvalidInput, match=missing):
-        surface_from_bytes(save(tensors, metadata={"materials": "[]"}))
+        surface_from_bytes(save(tensors, metadata={"surface": look}))

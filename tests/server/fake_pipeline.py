@@ -103,7 +103,7 @@ def _variant(request: GenerateRequest, text: str, seed: int) -> Variant:
     )
 
 
-def surface_from_glb(content: bytes, progress: Progress) -> bytes:
+def surface_from_glb(content: bytes, max_triangles: int, progress: Progress) -> bytes:
     """Take the mesh as it is."""
     _act(content[:100].decode("latin-1"), Stage.PREPROCESS, progress)
     return content
@@ -114,6 +114,7 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
     _act(request.name.lower(), Stage.BAKE, meter)
     meter(Stage.EXPORT, 1.0)
     glb = b"glTF" + hashlib.sha256(request.surface + repr(request.options).encode()).digest()
+    budgets = [target.triangles or 0 for target in request.options.lod.chain]
     report = {
         "recipe": request.recipe,
         "stages": [record.stage for record in (*request.earlier, *meter.finish())],
@@ -126,8 +127,9 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
                 "deviation_mean_m": 0.001,
                 "screen_coverage": 0.5**index,
             }
-            for index, budget in enumerate(request.options.lod.budgets, 1)
+            for index, budget in enumerate(budgets, 1)
         ],
+        "collision": {"kind": "hull", "hull_count": 1, "over_cover": 1.25, "protrusion_m": 0.01},
     }
     name = request.name
     return (

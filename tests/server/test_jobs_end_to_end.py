@@ -253,7 +253,7 @@ def test_validate_only_makes_no_job(server: Peer) -> None:
     answer = server.jobs.CreateJob(request)
     assert answer.job.name == ""
     assert answer.job.spec.asset_name == "Vase"
-    assert list(answer.job.spec.options.lod.budgets) == [20_000, 10_000, 4_000, 1_000]
+    assert answer.job.spec.options.unwrap.texture_size == 2048
     assert [job.name for job in server.jobs.ListJobs(pb.ListJobsRequest()).jobs] == before
 
 

@@ -10,16 +10,21 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from pipeline.errors import InvalidInput
-from pipeline.export.glb import export_glb
+from pipeline.export.glb import ExportPart, export_glb
+from pipeline.export.hulls import relative_hull
 from pipeline.export.profiles import LAYOUTS, ExportOptions, Profile
 from pipeline.read_glb import read_glb
+from pipeline.scene import assembled
 from pipeline.types import (
     AlphaMode,
+    Box,
+    Capsule,
     Hull,
     Image,
     LodMeasure,
     Material,
     Silent,
+    Sphere,
     UnwrappedMesh,
 )
 from tests.pipeline.samples import Json, Listener, checkerboard, unpack_glb, unwrapped_cube
@@ -48,6 +53,8 @@ def measure(lod: UnwrappedMesh, coverage: float) -> LodMeasure:
         budget=1000,
         deviation_max_m=0.0,
         deviation_mean_m=0.0,
+        normal_deviation_deg=0.0,
+        silhouette_px=0.0,
         screen_coverage=coverage,
     )
 
@@ -60,7 +67,8 @@ def export(
     options: ExportOptions = GENERIC,
 ) -> bytes:
     measures = [measure(lod, c) for lod, c in zip(lods, COVERAGES, strict=False)]
-    return export_glb(name, lods, measures, material, [HULL, HULL], options, Silent())
+    parts = [ExportPart.whole(lods, [HULL, HULL])]
+    return export_glb(name, lods, measures, material, parts, options, Silent())
 
 
 def parsed(**options: object) -> tuple[Json, bytes]:
@@ -197,6 +205,7 @@ class TestMeshes:
             tangents=np.tile(np.array([1, 0, 0, 1], np.float32), (vertex_count, 1)),
             uvs=np.zeros((vertex_count, 2), np.float32),
             faces=np.stack([first, first + 1, first + 2], axis=1),
+            face_source=np.arange(len(first), dtype=np.int32),
         )
         root, binary = parsed(lods=[lod], material=Material())
         indices = root["meshes"][0]["primitives"][0]["indices"]
@@ -317,7 +326,15 @@ class TestBytes:
 
     def test_progress_rises_to_one(self) -> None:
         listener = Listener()
-        export_glb("x", LODS[:1], [measure(LODS[0], 0.1)], TEXTURED, [], ExportOptions(), listener)
+        export_glb(
+            "x",
+            LODS[:1],
+            [measure(LODS[0], 0.1)],
+            TEXTURED,
+            [ExportPart.whole(LODS[:1], [])],
+            ExportOptions(),
+            listener,
+        )
         assert listener.fractions == sorted(listener.fractions)
         assert listener.fractions[-1] == 1.0
 
@@ -351,3 +368,113 @@ def test_khronos_validator_finds_no_error_and_no_warning(profile: Profile, tmp_p
     )
     assert run.returncode == 0, run.stdout
     assert "0 errors, 0 warnings" in run.stdout
+
+
+def turned(angle: float, at: tuple[float, float, float], scale: float = 1.0) -> NDArray[np.float64]:
+    """A placement turned about a slanting axis."""
+    axis = np.array([1.0, 2.0, -2.0]) / 3
+    skew = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
+    matrix = np.eye(4)
+    matrix[:3, :3] = scale * (np.eye(3) + np.sin(angle) * skew + (1 - np.cos(angle)) * skew @ skew)
+    matrix[:3, 3] = at
+    return matrix
+
+
+def in_parts(lods: list[UnwrappedMesh]) -> list[ExportPart]:
+    """The first half of each LOD's faces as a part that stands twice; the rest, gone from LOD1."""
+    halves = [np.arange(len(lod.faces)) < len(lod.faces) // 2 for lod in lods]
+    frame = turned(0.7, (1, 2, 3))
+    return [
+        ExportPart(
+            name="Wheel",
+            face_masks=tuple(halves),
+            frame=frame,
+            placements=np.stack([frame, turned(2.5, (-4, 0, 1), 2.0)]),
+            hulls=(HULL,),
+        ),
+        ExportPart(
+            name="Body",
+            face_masks=(~halves[0], *(np.zeros(len(half), bool) for half in halves[1:])),
+            frame=np.eye(4),
+            placements=np.eye(4)[None],
+            hulls=(),
+        ),
+    ]
+
+
+class TestParts:
+    @staticmethod
+    def glb(profile: Profile) -> bytes:
+        lods = [LODS[0], LODS[0]]
+        measures = [measure(lods[0], 0.5), measure(lods[1], 0.1)]
+        options = ExportOptions(profile=profile)
+        return export_glb("car", lods, measures, TEXTURED, in_parts(lods), options, Silent())
+
+    def test_each_copy_has_a_node_with_the_part_s_name_and_place(self) -> None:
+        root, _ = unpack_glb(self.glb("generic"))
+        (top,) = root["scenes"][0]["nodes"]
+        assert root["nodes"][top]["name"] == "Car"
+        copies = [root["nodes"][child] for child in root["nodes"][top]["children"]]
+        assert [copy["name"] for copy in copies] == ["Wheel", "Wheel_2", "Body"]
+        assert "rotation" not in copies[2]
+        assert copies[1]["translation"] == [-4, 0, 1]
+        assert copies[1]["scale"] == pytest.approx([2, 2, 2])
+        names = [mesh["name"] for mesh in root["meshes"]]
+        assert names == [
+            "SM_Car_Wheel_LOD0", "SM_Car_Wheel_LOD1", "UCX_SM_Car_Wheel_LOD0_00",
+            "SM_Car_Body_LOD0",
+        ]  # fmt: skip
+
+    def test_lods_hang_on_each_copy(self) -> None:
+        root, _ = unpack_glb(self.glb("generic"))
+        shown = [n for n in root["nodes"] if n.get("extensions", {}).get("MSFT_lod")]
+        assert [node["name"] for node in shown] == ["SM_Car_Wheel_LOD0"] * 2
+        assert all(node["extras"]["MSFT_screencoverage"] == [0.5, 0.1] for node in shown)
+        body = next(n for n in root["nodes"] if n["name"] == "SM_Car_Body_LOD0")
+        assert body["extras"]["MSFT_screencoverage"] == [0.5]  # it has vanished below that
+
+    @pytest.mark.parametrize("profile", ["generic", "unreal"])
+    def test_the_first_copies_are_where_the_lods_were(self, profile: Profile) -> None:
+        """Read back by our own reader, node transforms and all."""
+        surface = assembled(read_glb(self.glb(profile), Silent()))
+        for corner in LODS[0].positions[LODS[0].faces].reshape(-1, 3):
+            assert np.abs(surface.positions - corner).max(axis=1).min() < 1e-5
+
+    def test_the_second_copy_is_moved_as_its_placement_says(self) -> None:
+        glb = self.glb("generic")
+        surface = read_glb(glb, Silent())
+        wheel = next(part for part in surface.parts if part.name.endswith("Wheel_LOD0"))
+        np.testing.assert_allclose(wheel.placements[0], turned(2.5, (-4, 0, 1), 2.0), atol=1e-6)
+        np.testing.assert_allclose(wheel.placements[1], turned(0.7, (1, 2, 3)), atol=1e-6)
+
+
+class TestPrimitives:
+    @pytest.mark.parametrize(
+        ("primitive", "prefix", "shape"),
+        [
+            (Box(center_m=(1, 2, 3), axes=((1, 0, 0), (0, 1, 0), (0, 0, 1)), size_m=(2, 4, 6)),
+             "UBX", "box"),
+            (Sphere(center_m=(1, 2, 3), radius_m=0.5), "USP", "sphere"),
+            (Capsule(start_m=(0, 0, 0), end_m=(0, 2, 0), radius_m=0.5), "UCP", "capsule"),
+        ],
+    )  # fmt: skip
+    def test_are_named_for_unreal_and_told_in_numbers(
+        self, primitive: Box | Sphere | Capsule, prefix: str, shape: str
+    ) -> None:
+        parts = [ExportPart.whole(LODS[:1], [replace(HULL, primitive=primitive)])]
+        measures = [measure(LODS[0], 0.1)]
+        glb = export_glb("x", LODS[:1], measures, TEXTURED, parts, ExportOptions(), Silent())
+        node = unpack_glb(glb)[0]["nodes"][1]
+        assert node["name"] == f"{prefix}_SM_X_LOD0_00"
+        assert node["extras"]["collision"]["shape"] == shape
+
+    def test_turn_with_the_frame_of_their_part(self) -> None:
+        frame = turned(0.7, (1, 2, 3))
+        axes = tuple(tuple(float(v) for v in row) for row in np.eye(3))
+        box = Box(center_m=(1, 2, 3), axes=axes, size_m=(2, 4, 6))  # type: ignore[arg-type]
+        moved = relative_hull(replace(HULL, primitive=box), frame)
+        assert isinstance(moved.primitive, Box)
+        assert moved.primitive.center_m == pytest.approx((0, 0, 0))
+        np.testing.assert_allclose(np.array(moved.primitive.axes), frame[:3, :3], atol=1e-9)
+        back = moved.positions @ frame[:3, :3].T + frame[:3, 3]
+        np.testing.assert_allclose(back, HULL.positions, atol=1e-5)

@@ -55,7 +55,8 @@ def test_the_input_is_not_changed() -> None:
 
 
 def test_the_same_input_gives_the_same_bytes() -> None:
-    mesh = together(shredded(sphere(12)), crumbs(5))
+    hidden = mesh_of(0.8 * sphere(12).positions, sphere(12).faces)
+    mesh = together(shredded(sphere(12)), crumbs(5), hidden)
     first, second = (_repair(mesh, GENERATED) for _ in range(2))
     assert first.mesh.positions.tobytes() == second.mesh.positions.tobytes()
     assert first.mesh.faces.tobytes() == second.mesh.faces.tobytes()
@@ -172,13 +173,33 @@ def test_specks_go_from_generated_meshes_and_stay_in_uploads() -> None:
     assert set(result.face_source.tolist()) == set(range(len(sphere(24).faces)))
 
 
+def test_a_button_near_the_coat_stays_and_a_speck_far_away_goes() -> None:
+    body = sphere(24)
+    button = mesh_of(0.04 * sphere(6).positions + np.array((0, 0, 1.06)), sphere(6).faces)
+    floater = mesh_of(0.04 * sphere(6).positions + np.array((0, 2, 0)), sphere(6).faces)
+    mesh = together(body, button, floater)
+    both = _repair(mesh, GENERATED)
+    assert both.counts.specks_dropped == 2
+    assert both.counts.specks_kept_near == 0
+    careful = _repair(mesh, replace(GENERATED, drop_speck_distance_ratio=0.02))
+    assert careful.counts.specks_dropped == 1
+    assert careful.counts.specks_kept_near == 1
+    assert set(careful.face_source.tolist()) == set(range(len(body.faces) + len(button.faces)))
+    # Far from a vertex is not far from a face.
+    wall = together(cube(2.0), mesh_of(button.positions, button.faces))
+    assert _repair(wall, replace(GENERATED, drop_speck_distance_ratio=0.02)).counts == (
+        replace(_repair(wall, UPLOAD).counts, specks_kept_near=1)
+    )
+
+
 def test_the_leaves_of_a_tree_are_no_specks() -> None:
     trunk = sphere(24)
     leaves = crumbs(900, size_m=0.05)
     share = face_areas(leaves).sum() / (face_areas(leaves).sum() + face_areas(trunk).sum())
     assert share > 0.2
     listener = Listener()
-    result = repair(together(trunk, leaves), GENERATED, listener)
+    # The leaves that are inside the trunk are not what this is about.
+    result = repair(together(trunk, leaves), replace(GENERATED, remove_interior=False), listener)
     assert 0 < result.counts.specks_area_ratio <= 0.05
     kept = face_areas(result.mesh).sum() / (face_areas(leaves).sum() + face_areas(trunk).sum())
     assert kept >= 0.95
@@ -299,7 +320,12 @@ def test_without_triangles_there_is_nothing_to_repair() -> None:
 
 
 def test_options_out_of_range_are_refused() -> None:
-    for wrong in ({"weld_distance_ratio": 0.1}, {"drop_speck_ratio": 1.0}, {"fill_hole_edges": -1}):
+    for wrong in (
+        {"weld_distance_ratio": 0.1},
+        {"drop_speck_ratio": 1.0},
+        {"drop_speck_distance_ratio": -0.1},
+        {"fill_hole_edges": -1},
+    ):
         with pytest.raises(InvalidInput, match=next(iter(wrong))):
             replace(UPLOAD, **wrong)
 

@@ -9,10 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import BudgetUnreachable, Cancelled, InvalidInput
-from pipeline.mesh import simplify as simplify_module
 from pipeline.mesh.measure import SurfaceDistance, deviation, face_areas, signed_volume, topology
 from pipeline.mesh.repair import RepairOptions, repair
-from pipeline.mesh.simplify import simplify
+from pipeline.mesh.simplify import Simplifier, simplify
 from pipeline.types import Mesh, Silent, Stage
 from tests.pipeline.mesh.shapes import (
     Listener,
@@ -143,13 +142,13 @@ def test_the_same_input_gives_the_same_bytes() -> None:
     assert first.faces.tobytes() == second.faces.tobytes()
 
 
-def test_an_unreachable_budget_names_the_smallest_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    for way in ("_collapse", "_clustered", "_largest_parts"):
-        monkeypatch.setattr(simplify_module, way, lambda mesh, *_: mesh)
-    monkeypatch.setattr(simplify_module, "watertight", lambda *_: None)
-    with pytest.raises(BudgetUnreachable, match="only to 12") as failure:
-        _simplify(cube(), 8)
-    assert failure.value.smallest_count == 12
+def test_an_unreachable_budget_names_the_smallest_count() -> None:
+    """Sixty crumbs cannot be brought below 4 triangles each without losing some."""
+    simplifier = Simplifier(crumbs(60), is_merging_allowed=False, progress=Silent())
+    with pytest.raises(BudgetUnreachable) as failure:
+        simplifier.reduce(target_count=60)
+    assert failure.value.smallest_count >= 240
+    assert str(failure.value.smallest_count) in str(failure.value)
 
 
 def test_wrong_requests_are_refused() -> None:

@@ -298,6 +298,7 @@ def test_box_charts_do_not_lie_on_themselves() -> None:
             tangents=np.zeros((0, 4), np.float32),
             uvs=part.reshape(-1, 2).astype(np.float32),
             faces=np.arange(3 * len(part), dtype=np.int32).reshape(-1, 3),
+            face_source=np.arange(len(part), dtype=np.int32),
         )
         counts = _cover_counts((as_mesh,), size)
         assert (counts > 1).sum() <= 0.01 * (counts > 0).sum()

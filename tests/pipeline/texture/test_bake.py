@@ -43,6 +43,7 @@ def _square(size_m: float = 1.0, margin: float = 0.0) -> UnwrappedMesh:
         tangents=tangents(positions, normals, uvs.astype(np.float32), faces),
         uvs=uvs.astype(np.float32),
         faces=faces,
+        face_source=np.arange(len(faces), dtype=np.int32),
     )
 
 
@@ -496,6 +497,7 @@ def test_hidden_places_get_less_sky() -> None:
         tangents=_square().tangents,
         uvs=_square().uvs,
         faces=_square().faces,
+        face_source=_square().face_source,
     )
     sky = _pixels(
         _bake(

@@ -1,0 +1,348 @@
+"""From a dense surface to the engine-ready asset: the second half of a job, its stages in order."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import InvalidInput
+from pipeline.export.name import asset_name, part_names
+from pipeline.mesh.lod_options import LodOptions
+from pipeline.options import AssetOptions
+from pipeline.place import Placement, placement
+from pipeline.report import Json, StageMeter, StageRecord, library_versions, report_json
+from pipeline.scene import assembled, frame_of, part_of, together, transformed
+from pipeline.stored_surface import surface_from_bytes
+from pipeline.types import (
+    Artifact,
+    Collision,
+    LodMeasure,
+    Material,
+    Mesh,
+    PartOf,
+    Progress,
+    Stage,
+    Surface,
+    UnwrappedMesh,
+)
+
+if TYPE_CHECKING:
+    from pipeline.export.glb import Billboard, ExportPart
+    from pipeline.mesh.collision import CollisionOptions
+    from pipeline.mesh.lod import Lod
+    from pipeline.mesh.repair import RepairOptions
+
+GENERATED_SIZE_M = 1.0  # longest side of a generated asset, unless a size is asked for
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildRequest:
+    """What to build.
+
+    surface: The stored dense surface. generated: Whether it comes from the model, which decides how
+    thorough repair is. has_size: Whether its size means something. recipe: Goes into the report.
+    earlier: Stages done before.
+    """
+
+    name: str
+    surface: bytes
+    options: AssetOptions
+    generated: bool
+    has_size: bool
+    recipe: Mapping[str, Json]
+    earlier: tuple[StageRecord, ...] = ()
+    earlier_warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Piece:
+    """A part on its way through the stages: repaired, alone, at its first placement.
+
+    name: "" for an asset that is not kept in parts. placements: as in `Part`.
+    counts: what repair did, for the report.
+    """
+
+    name: str
+    mesh: Mesh
+    placements: NDArray[np.float64]
+    counts: Mapping[str, Json]
+
+
+def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...]:
+    """Turn a dense surface into an engine-ready asset: GLB, report and preview."""
+    from pipeline.export.glb import Billboard, export_glb
+    from pipeline.mesh.lod import build_lods, delivered, measure_lods, sphere_diameter
+    from pipeline.mesh.parts import PartMesh, joined
+    from pipeline.mesh.remesh import remesh
+    from pipeline.mesh.repair import RepairOptions
+    from pipeline.mesh.unwrap import unwrap
+    from pipeline.preview import preview_sheet
+    from pipeline.texture.bake import bake
+
+    default_repair = (
+        RepairOptions.for_generated() if request.generated else RepairOptions.for_upload()
+    )
+    repair_options = request.options.repair or default_repair
+    options = replace(request.options, repair=repair_options)  # as the report gives them
+    file_name = asset_name(request.name)
+    meter(Stage.REPAIR, 0.0)
+    surface = surface_from_bytes(request.surface)
+    if options.parts.mode == "merged":
+        surface = assembled(surface)
+    surface, pieces = _repaired(surface, repair_options, meter)
+    # Only now: with a speck below it, a generated asset would float above the ground.
+    place = placement(
+        _as_drawn(pieces),
+        options.place,
+        longest_side_m=None if request.has_size else GENERATED_SIZE_M,
+    )
+    surface, pieces = place.moved(surface), [_placed(piece, place) for piece in pieces]
+    pieces = [
+        replace(piece, mesh=remesh(piece.mesh, options.remesh, PartOf(meter, i, len(pieces))))
+        for i, piece in enumerate(pieces)
+    ]
+    drawn = _as_drawn(pieces)
+    diameter_m = sphere_diameter(drawn)
+    parts = [
+        PartMesh(
+            mesh=piece.mesh,
+            weight=options.parts.weight_of(piece.name),
+            copies=len(piece.placements),
+        )
+        for piece in pieces
+    ]
+    lods = build_lods(
+        parts,
+        options.lod,
+        meter,
+        diameter_m=diameter_m,
+        is_split_by_area=options.parts.share == "area",
+    )
+    unwrapped = unwrap([lod.mesh for lod in lods], options.unwrap, meter)  # own charts, one atlas
+    baked = bake(unwrapped, surface, options.unwrap.texture_size, options.bake, meter)
+    lods = tuple(delivered(lod, mesh, parts) for lod, mesh in zip(lods, unwrapped, strict=True))
+    whole, _ = joined([piece.mesh for piece in pieces])
+    measures = measure_lods(lods, whole, options.lod, meter, diameter_m=diameter_m)
+    collisions = _collisions(pieces, lods, options.collision, meter)
+    exported = _export_parts(pieces, lods, collisions)
+    billboard: Billboard | None = None
+    more: tuple[Artifact, ...] = ()
+    if options.lod.impostor:
+        billboard, more, measures = _billboard(
+            file_name, unwrapped[0], baked.material, measures, options.lod, meter
+        )
+    glb = export_glb(
+        request.name,
+        unwrapped,
+        measures,
+        baked.material,
+        exported,
+        options.export,
+        meter,
+        billboard=billboard,
+    )
+    preview = preview_sheet(glb, lambda: meter(Stage.EXPORT, 1.0))
+    meter.preview(Stage.EXPORT, preview)
+    meter(Stage.EXPORT, 1.0)
+
+    outputs = {f"{file_name}.glb": glb, f"{file_name}.preview.png": preview}
+    outputs |= {artifact.file_name: artifact.content for artifact in more}
+    report = report_json(
+        name=file_name,
+        recipe={**request.recipe, "options": asdict(options), "versions": library_versions()},
+        records=(*request.earlier, *meter.finish()),
+        repair=_repair_facts(pieces),
+        parts=_part_facts(pieces, lods),
+        lods=measures,
+        collisions=collisions,
+        missed_texel_ratio=baked.miss_ratio,
+        size_m=np.ptp(drawn.positions, axis=0).tolist(),
+        outputs=outputs,
+        warnings=(*request.earlier_warnings, *meter.warnings),
+    )
+    return (
+        Artifact(
+            role="model",
+            file_name=f"{file_name}.glb",
+            media_type="model/gltf-binary",
+            content=glb,
+        ),
+        Artifact(
+            role="report",
+            file_name=f"{file_name}.report.json",
+            media_type="application/json",
+            content=report,
+        ),
+        Artifact(
+            role="preview",
+            file_name=f"{file_name}.preview.png",
+            media_type="image/png",
+            content=preview,
+        ),
+        *more,
+    )
+
+
+def _repaired(
+    surface: Surface, options: "RepairOptions", progress: Progress
+) -> tuple[Surface, list[_Piece]]:
+    """Repair each part alone; parts without an area are left out, with a warning."""
+    from pipeline.mesh.repair import repair, turned_alike
+
+    if not surface.parts:
+        repaired = repair(surface.mesh, options, progress)
+        whole = _Piece(
+            name="",
+            mesh=repaired.mesh,
+            placements=np.eye(4)[None],
+            counts=asdict(repaired.counts),
+        )
+        return turned_alike(surface, repaired), [whole]
+    pieces: list[_Piece] = []
+    cleaned: list[Surface] = []
+    names = part_names([part.name for part in surface.parts])
+    for index, (part, name) in enumerate(zip(surface.parts, names, strict=True)):
+        alone = part_of(surface, index)
+        try:
+            repaired = repair(alone.mesh, options, PartOf(progress, index, len(names)))
+        except InvalidInput:
+            progress.warn(Stage.REPAIR, f"the part {part.name} has no area and is left out")
+            continue
+        cleaned.append(turned_alike(alone, repaired))
+        pieces.append(
+            _Piece(
+                name=name,
+                mesh=repaired.mesh,
+                placements=part.placements,
+                counts=asdict(repaired.counts),
+            )
+        )
+    if not pieces:
+        raise InvalidInput("no triangle of the mesh has an area: check the scale of the export")
+    return together(cleaned), pieces
+
+
+def _placed(piece: _Piece, place: Placement) -> _Piece:
+    return replace(piece, mesh=place.moved(piece.mesh), placements=place.matrix @ piece.placements)
+
+
+def _as_drawn(pieces: Sequence[_Piece]) -> Mesh:
+    """All copies of all pieces, as one mesh."""
+    from pipeline.mesh.parts import joined
+
+    meshes = []
+    for piece in pieces:
+        back = np.linalg.inv(piece.placements[0]) if len(piece.placements) > 1 else np.eye(4)
+        meshes.append(piece.mesh)
+        for there in piece.placements[1:]:
+            move = there @ back
+            positions = transformed(piece.mesh.positions, move[:3, :3]) + move[:3, 3]
+            meshes.append(replace(piece.mesh, positions=positions.astype(np.float32)))
+    return joined(meshes)[0]
+
+
+def _collisions(
+    pieces: Sequence[_Piece], lods: Sequence["Lod"], options: "CollisionOptions", progress: Progress
+) -> list[Collision]:
+    """A collision shape for each piece; together they keep the number of hulls."""
+    from pipeline.mesh.collision import DECOMPOSE_TRIANGLES, collide
+
+    # The coarsest LOD that is fine enough, so that the hulls do not depend on the budgets.
+    fine = [lod for lod in lods if len(lod.mesh.faces) >= DECOMPOSE_TRIANGLES]
+    lod = (fine or lods[:1])[-1]
+    share = replace(options, max_hulls=max(1, options.max_hulls // len(pieces)))
+    made = []
+    for part, piece in enumerate(pieces):
+        here = lod.face_parts == part
+        body = replace(lod.mesh, faces=lod.mesh.faces[here]) if here.any() else piece.mesh
+        made.append(collide(body, share, PartOf(progress, part, len(pieces))))
+    return made
+
+
+def _export_parts(
+    pieces: Sequence[_Piece], lods: Sequence["Lod"], collisions: Sequence[Collision]
+) -> list["ExportPart"]:
+    from pipeline.export.glb import ExportPart
+
+    exported = []
+    for part, (piece, collision) in enumerate(zip(pieces, collisions, strict=True)):
+        masks = tuple(lod.face_parts == part for lod in lods)
+        if not any(mask.any() for mask in masks):
+            continue  # too small for the first budget
+        first = piece.placements[0]
+        frame = frame_of(first) if piece.name else np.eye(4)
+        placements = [frame]
+        if len(piece.placements) > 1:
+            back = np.linalg.inv(first) @ frame
+            placements += [there @ back for there in piece.placements[1:]]
+        exported.append(
+            ExportPart(
+                name=piece.name,
+                face_masks=masks,
+                frame=frame,
+                placements=np.stack(placements),
+                hulls=collision.hulls,
+            )
+        )
+    return exported
+
+
+def _billboard(
+    file_name: str,
+    lod: UnwrappedMesh,
+    material: Material,
+    measures: tuple[LodMeasure, ...],
+    options: LodOptions,
+    progress: Progress,
+) -> tuple["Billboard", tuple[Artifact, ...], tuple[LodMeasure, ...]]:
+    """The billboard behind the last LOD, the file that belongs to it, and the measures with the
+    last LOD's coverage where the billboard takes over: as long as its texels are no pixels."""
+    from pipeline.export.glb import Billboard
+    from pipeline.export.textures import png
+    from pipeline.impostor import ImpostorOptions, bake_impostor
+    from pipeline.mesh.lod import COVERAGE_STEP, CULL_COVERAGE
+
+    made = bake_impostor(lod, material, ImpostorOptions(), lambda: progress(Stage.EXPORT, 0.0))
+    normal_depth = Artifact(
+        role="impostor",
+        file_name=f"{file_name}.impostor.png",
+        media_type="image/png",
+        content=png(made.normal_depth),
+    )
+    before = [1.0, *(COVERAGE_STEP * measure.screen_coverage for measure in measures[:-1])]
+    taken_over_at = min(before[-1], made.largest_px / options.reference_height_px)
+    billboard = Billboard(
+        quad=made.quad,
+        material=made.material,
+        screen_coverage=min(CULL_COVERAGE, COVERAGE_STEP * taken_over_at),
+        extras={
+            "frames": made.options.frames,
+            "layout": made.options.layout,
+            "center": made.center_m,
+            "radius": made.radius_m,
+            "normal_depth": normal_depth.file_name,
+        },
+    )
+    last = replace(measures[-1], screen_coverage=taken_over_at)
+    return billboard, (normal_depth,), (*measures[:-1], last)
+
+
+def _repair_facts(pieces: Sequence[_Piece]) -> Mapping[str, Json]:
+    if not pieces[0].name:
+        return pieces[0].counts
+    return {piece.name: piece.counts for piece in pieces}
+
+
+def _part_facts(pieces: Sequence[_Piece], lods: Sequence["Lod"]) -> list[Mapping[str, Json]]:
+    """What the report says of parts; nothing of an asset that is not kept in parts."""
+    return [
+        {
+            "name": piece.name,
+            "copies": len(piece.placements),
+            "triangle_counts": [int((lod.face_parts == part).sum()) for lod in lods],
+        }
+        for part, piece in enumerate(pieces)
+        if piece.name
+    ]
