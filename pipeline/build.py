@@ -189,7 +189,7 @@ def _repaired(
     surface: Surface, options: "RepairOptions", progress: Progress
 ) -> tuple[Surface, list[_Piece]]:
     """Repair each part alone; parts without an area are left out, with a warning."""
-    from pipeline.mesh.repair import repair, turned_alike
+    from pipeline.mesh.repair import repair, turned_alike, without_interior
 
     if not surface.parts:
         repaired = repair(surface.mesh, options, progress)
@@ -199,7 +199,7 @@ def _repaired(
             placements=np.eye(4)[None],
             counts=asdict(repaired.counts),
         )
-        return turned_alike(surface, repaired), [whole]
+        return without_interior(turned_alike(surface, repaired), repaired), [whole]
     pieces: list[_Piece] = []
     cleaned: list[Surface] = []
     names = part_names([part.name for part in surface.parts])
@@ -210,7 +210,7 @@ def _repaired(
         except InvalidInput:
             progress.warn(Stage.REPAIR, f"the part {part.name} has no area and is left out")
             continue
-        cleaned.append(turned_alike(alone, repaired))
+        cleaned.append(without_interior(turned_alike(alone, repaired), repaired))
         pieces.append(
             _Piece(
                 name=name,
