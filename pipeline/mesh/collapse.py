@@ -77,7 +77,7 @@ _PART_COST = 0.75
 
 # A collapse costs at least what losing a bump of the height costs by which it is off, so that spikes
 # are not worn off because they have no area.
-_LOSS_COST = 0.1
+_LOSS_COST = 3.0
 
 # What a cap costs, as if its area were off by the radius of the circle within; so a hole or tunnel
 # closes when it has become as small as the collapses of the time.
@@ -804,7 +804,7 @@ def _keeps_faces(
             return True
 
 
-@inlined
+@kernel
 def _error_at(q: FloatArray, first: int, x: float, y: float, z: float) -> float:
     """Value of the quadric at a step from its vertex."""
     k = first
@@ -863,7 +863,7 @@ def squared_distance(
     return best, best_a, best_b
 
 
-@inlined
+@kernel
 def _off(t: Tables, n: int, a: int, b: int, x: float, y: float, z: float) -> float:
     """Squared distance of the witness of `n` to the faces around `a` without `b`, with `a` at
     (x, y, z)."""
@@ -887,9 +887,13 @@ def _off(t: Tables, n: int, a: int, b: int, x: float, y: float, z: float) -> flo
 @kernel
 def _off_most(t: Tables, a: int, b: int, x: float, y: float, z: float) -> tuple[float, int]:
     """Squared distance of the farther witness of two vertices that become one, and whose it is."""
-    of_a = min(_off(t, a, a, b, x, y, z), _off(t, a, b, a, x, y, z))
-    of_b = min(_off(t, b, a, b, x, y, z), _off(t, b, b, a, x, y, z))
-    return (of_a, a) if of_a >= of_b else (of_b, b)
+    most, farther = -1.0, a
+    for side in range(2):
+        n = a if side == 0 else b
+        off = min(_off(t, n, a, b, x, y, z), _off(t, n, b, a, x, y, z))
+        if off > most:
+            most, farther = off, n
+    return most, farther
 
 
 @kernel
@@ -938,7 +942,7 @@ def _swallow(t: Tables, rows: FloatArray, k: int, a: int, b: int, at: FloatArray
     rows[a, k + 10] += rows[b, k + 10]
 
 
-@inlined
+@kernel
 def _set_out(t: Tables, h: int) -> None:
     """Let the start of `h` begin at its border, if it has one."""
     corners = t.corners
@@ -950,7 +954,7 @@ def _set_out(t: Tables, h: int) -> None:
     t.out[corners[h, 0]] = h
 
 
-@inlined
+@kernel
 def _drop_face(t: Tables, h: int) -> int:
     """Join what is across the other two sides of this face.
 
@@ -973,7 +977,7 @@ def _drop_face(t: Tables, h: int) -> int:
     return int(g)
 
 
-@inlined
+@kernel
 def _reconnect(t: Tables, h: int, a: int) -> None:
     """Set where the ends of a joined edge begin, one of them `a`, and see that it is queued."""
     _set_out(t, h)
@@ -1046,7 +1050,7 @@ def _drop_part(t: Tables, v: int) -> None:
     t.counts[_PARTS] -= 1
 
 
-@inlined
+@kernel
 def _renew_accumulated(t: Tables, a: int) -> None:
     """Bring the costs around a new vertex up to date."""
     h = t.out[a]
@@ -1061,7 +1065,7 @@ def _renew_accumulated(t: Tables, a: int) -> None:
             return
 
 
-@inlined
+@kernel
 def _renew_memoryless(t: Tables, a: int) -> None:
     """Bring the quadrics around a new vertex up to date, and the costs of all their edges."""
     corners, mark = t.corners, t.mark
@@ -1116,7 +1120,7 @@ def _renew_outward(t: Tables, v: int, stamp: int) -> None:
             return
 
 
-@inlined
+@kernel
 def _cap_cost(t: Tables, a: int, b: int, c: int) -> float:
     p = t.vertices
     ux, uy, uz = np.float64(p[b, 0]) - p[a, 0], np.float64(p[b, 1]) - p[a, 1], p[b, 2] - p[a, 2]
@@ -1129,7 +1133,7 @@ def _cap_cost(t: Tables, a: int, b: int, c: int) -> float:
     return float(_CAP_COST * area * radius * radius)
 
 
-@inlined
+@kernel
 def _looks_to(t: Tables, h: int, x: float, y: float, z: float) -> float:
     """Positive where the face of `h`, along that side, looks to this place rather than away."""
     p, corners = t.vertices, t.corners
@@ -1201,12 +1205,15 @@ def _add_cap(t: Tables, h: int, g: int, k: int) -> None:
 @kernel
 def _renew_six(t: Tables, h: int, g: int, k: int) -> None:
     """Bring everything around three sides of a cap up to date."""
-    for side in range(3):
-        _set_out(t, h if side == 0 else (g if side == 1 else k))
-    for side in range(3):
-        gather(t, t.corners[h if side == 0 else (g if side == 1 else k), 0])
-    for side in range(3):
-        _renew_accumulated(t, t.corners[h if side == 0 else (g if side == 1 else k), 0])
+    for turn in range(3):
+        for side in range(3):
+            e = h if side == 0 else (g if side == 1 else k)
+            if turn == 0:
+                _set_out(t, e)
+            elif turn == 1:
+                gather(t, t.corners[e, 0])
+            else:
+                _renew_accumulated(t, t.corners[e, 0])
 
 
 @kernel
@@ -1273,9 +1280,10 @@ def _close(t: Tables, h: int, caps: int, most: float) -> bool:
     x = (np.float64(p[a, 0]) + p[b, 0] + p[w, 0]) / 3.0
     y = (np.float64(p[a, 1]) + p[b, 1] + p[w, 1]) / 3.0
     z = (np.float64(p[a, 2]) + p[b, 2] + p[w, 2]) / 3.0
-    look = _looks_to(t, h, x, y, z) + _looks_to(t, g, x, y, z) + _looks_to(t, k, x, y, z)
-    look += _looks_to(t, across_h, x, y, z) + _looks_to(t, across_g, x, y, z)
-    look += _looks_to(t, across_k, x, y, z)
+    look = 0.0
+    for side in range(6):
+        e = h if side < 2 else (g if side < 4 else k)
+        look += _looks_to(t, e if side % 2 == 0 else corners[e, 1], x, y, z)
     if look <= 0.0 and caps < ALL_CAPS:
         return False  # solid within: a limb, not a tunnel
     # What is to the right of the cycle gets vertices of its own.

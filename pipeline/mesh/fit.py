@@ -45,7 +45,7 @@ _MAX_HOPS = 8
 
 # A vertex moves no farther than its farthest point was away: the normals around a tip say little
 # about its direction, and it would grow into a needle.
-_MAX_MOVE = 1.0
+_MAX_MOVE = 0.6
 
 # A face that would turn more than 60 degrees, or become a sliver, stays.
 _MIN_COSINE = 0.5

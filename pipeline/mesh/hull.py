@@ -293,7 +293,7 @@ def contain(
 
     A hull of more corners first shrinks by `slack_cells` or a 25th of its thickness. Then edges
     shrink to points outside it, those first that add the least volume, so no point is farther
-    outside the result than the slack and a cell.
+    outside the result than the slack and a few cells.
 
     Args:
         points: `[N, 3]`, not in a plane.
