@@ -1298,6 +1298,60 @@ def _close(t: Tables, h: int, caps: int, most: float) -> bool:
 
 
 @kernel
+def count_costs(t: Tables, counts: NDArray[np.int64]) -> None:
+    """Count the edges by the power of two of their costs, in `counts` `[256]`."""
+    corners = t.corners
+    for h in range(len(corners)):
+        if corners[h, 0] >= 0 and corners[h, 1] < h:
+            cost, _, _, _ = _merged(t.vertices, corners[h, 0], corners[following(h), 0])
+            counts[_power(cost)] += 1
+
+
+@inlined
+def _power(cost: float) -> int:
+    return np.int64(np.float32(min(cost, 3e38)).view(np.int32)) >> 23
+
+
+@kernel
+def sweep(
+    t: Tables,
+    rules: Rules,
+    place: FloatArray,
+    most_cost: float,
+    target_count: int,
+    span: tuple[int, int],
+    counts: NDArray[np.int64],
+) -> None:
+    """Collapse all edges of some half-edges that cost no more than this, in their order."""
+    corners = t.corners
+    for h in range(span[0], span[1]):
+        if corners[h, 0] < 0 or corners[h, 1] >= h:
+            continue
+        if t.counts[_FACES] <= target_count:
+            return
+        a, b = corners[h, 0], corners[following(h), 0]
+        cost, x, y, z = _merged(t.vertices, a, b)
+        if cost > most_cost:
+            counts[_power(cost)] += 1
+            continue
+        if not _stays_manifold(t, h, rules.max_valence):
+            continue
+        place[0], place[1], place[2] = x, y, z
+        x, y, z = np.float64(place[0]), np.float64(place[1]), np.float64(place[2])
+        if not (
+            _keeps_faces(t, a, b, x, y, z, rules.min_cosine, rules.min_shape)
+            and _keeps_faces(t, b, a, x, y, z, rules.min_cosine, rules.min_shape)
+        ):
+            continue
+        if rules.max_error < np.inf and _distance(t, a, b, x, y, z) > rules.max_error:
+            continue
+        _swallow(t, t.vertices, _A, a, b, place)
+        t.vertices[a, _HOLD] = max(t.vertices[a, _HOLD], t.vertices[b, _HOLD])
+        corners[h, 2] = 1  # no edge has to be queued
+        _collapse(t, h, place)
+
+
+@kernel
 def collapse(t: Tables, rules: Rules, place: FloatArray, target_count: int, step_count: int) -> int:
     """Do up to `step_count` steps.
 

@@ -17,7 +17,7 @@ from pipeline.mesh.lod import (
     switch_coverages,
 )
 from pipeline.mesh.lod_options import PRESETS, LodOptions, LodTarget
-from pipeline.mesh.measure import SurfaceDistance, deviation
+from pipeline.mesh.measure import SurfaceDistance, deviation, diagonal
 from pipeline.mesh.parts import PartMesh
 from pipeline.mesh.unwrap import UnwrapOptions, unwrap
 from pipeline.types import LodMeasure, Mesh, Progress, Silent, Stage
@@ -303,7 +303,9 @@ class TestTargets:
 
 class TestLargestDeviation:
     def test_a_lod_farther_off_than_allowed_fails_with_what_can_be_reached(self) -> None:
-        options = LodOptions(budgets=(4_000, 100), max_deviation_ratio=0.01)
+        budgets = LodOptions(budgets=(4_000, 100))
+        allowed = 0.7 * off_m(chain(BALL, budgets)[1], BALL) / diagonal(BALL)
+        options = replace(budgets, max_deviation_ratio=allowed)
         with pytest.raises(BudgetUnreachable, match="LOD1 with 100 triangles is") as refused:
             chain(BALL, options)
         assert 100 < refused.value.smallest_count < 4_000
