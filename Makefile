@@ -57,6 +57,7 @@ bench-geometry: $(READY) ## Measure repair, remeshing, LODs and collision beside
 	cd benchmarks/peers && npm ci --silent
 	$(BIN)/python -m benchmarks.repair
 	$(BIN)/python -m benchmarks.simplify
+	$(BIN)/python -m benchmarks.authored
 	$(BIN)/python -m benchmarks.switching
 	$(BIN)/python -m benchmarks.collision
 	$(BIN)/python -m benchmarks.remesh

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from benchmarks import meshes, peers
 from pipeline import AssetOptions, BuildRequest, StageMeter, build_asset, surface_from_glb
 from pipeline.gltf.container import ReadLimits, open_gltf
-from pipeline.mesh.collision import CollisionOptions
-from pipeline.mesh.lod_options import LodOptions
+from pipeline.mesh.hulls.collision import CollisionOptions
+from pipeline.mesh.lods.lod_options import LodOptions
 from pipeline.place import PlaceOptions
 from pipeline.preview import _draws, _levels
 from pipeline.read_glb import read_parts

@@ -30,9 +30,9 @@ from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError
 
 from benchmarks.meshes import cleaned
-from pipeline.mesh.collision import DECOMPOSE_TRIANGLES, CollisionOptions, collide
-from pipeline.mesh.measure import SurfaceDistance, diagonal, sample_surface
-from pipeline.mesh.simplify import simplify
+from pipeline.mesh.hulls.collision import DECOMPOSE_TRIANGLES, CollisionOptions, collide
+from pipeline.mesh.lods.simplify import simplify
+from pipeline.mesh.measuring.measure import SurfaceDistance, diagonal, sample_surface
 from pipeline.types import Hull, Mesh, Silent
 
 Float64Array = NDArray[np.float64]

@@ -17,10 +17,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks import meshes
-from pipeline.mesh.lod import build_lods, measure_lods, sphere_diameter
-from pipeline.mesh.lod_options import DEFAULT_BUDGETS, MIN_BUDGET, LodOptions
-from pipeline.mesh.measure import TopologyCounts, diagonal, topology
-from pipeline.mesh.parts import PartMesh
+from pipeline.mesh.lods.lod import build_lods, measure_lods, sphere_diameter
+from pipeline.mesh.lods.lod_options import DEFAULT_BUDGETS, MIN_BUDGET, LodOptions
+from pipeline.mesh.lods.parts import PartMesh
+from pipeline.mesh.measuring.measure import TopologyCounts, diagonal, topology
 from pipeline.render import Camera, Draw, fit_camera, render
 from pipeline.types import ByteArray, Material, Mesh, Silent
 

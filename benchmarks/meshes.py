@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.extraction import Extraction, Noise, extract, lattice
-from pipeline.mesh.repair import RepairOptions, repair
+from pipeline.mesh.repairing.repair import RepairOptions, repair
 from pipeline.read_glb import read_glb
 from pipeline.scene import assembled
 from pipeline.types import Mesh, Silent, Surface

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import meshes
-from pipeline.mesh.measure import (
+from pipeline.mesh.measuring.measure import (
     Float64Array,
     SurfaceDistance,
     TopologyCounts,
@@ -34,7 +34,7 @@ from pipeline.mesh.measure import (
     face_areas,
     topology,
 )
-from pipeline.mesh.remesh import RemeshOptions, remesh
+from pipeline.mesh.remeshing.remesh import RemeshOptions, remesh
 from pipeline.types import Mesh, Silent
 
 NAMES = ("gen_igea", "gen_koala", "gen_fandisk", "fandisk", "scorpion", "rocker_arm", "nefertiti")

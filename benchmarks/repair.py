@@ -26,10 +26,12 @@ from PIL import Image
 
 from benchmarks import meshes
 from benchmarks.extraction import extract
-from pipeline.mesh.lod import build_lods, sphere_diameter
-from pipeline.mesh.lod_options import LodOptions
-from pipeline.mesh.parts import PartMesh
-from pipeline.mesh.repair import (
+from pipeline.mesh.charts.unwrap import UnwrapOptions, unwrap
+from pipeline.mesh.charts.vertex_normals import vertex_normals
+from pipeline.mesh.lods.lod import build_lods, sphere_diameter
+from pipeline.mesh.lods.lod_options import LodOptions
+from pipeline.mesh.lods.parts import PartMesh
+from pipeline.mesh.repairing.repair import (
     RepairCounts,
     RepairOptions,
     RepairResult,
@@ -37,8 +39,6 @@ from pipeline.mesh.repair import (
     turned_alike,
     without_interior,
 )
-from pipeline.mesh.unwrap import UnwrapOptions, unwrap
-from pipeline.mesh.vertex_normals import vertex_normals
 from pipeline.render import Camera, Draw, Light, fit_camera, render, render_cut_out
 from pipeline.texture.bake import BakeOptions, bake
 from pipeline.types import ByteArray, FloatArray, Material, Mesh, Silent, Stage, Surface

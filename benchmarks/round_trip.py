@@ -23,8 +23,8 @@ from pipeline.encode.encode import encode_surface
 from pipeline.encode.field_features import encoder_input
 from pipeline.encode.unit_cube import UnitCube
 from pipeline.load import load_models
-from pipeline.mesh.measure import SurfaceDistance, deviation, diagonal, sample_surface
-from pipeline.mesh.vertex_normals import vertex_normals
+from pipeline.mesh.charts.vertex_normals import vertex_normals
+from pipeline.mesh.measuring.measure import SurfaceDistance, deviation, diagonal, sample_surface
 from pipeline.model.flexicubes import ColoredMesh
 from pipeline.model.generate import decode_mesh
 from pipeline.model.load_options import LoadOptions

@@ -16,9 +16,9 @@ import numpy as np
 import pygltflib
 from numpy.typing import NDArray
 
-from pipeline.mesh.measure import SurfaceDistance, deviation, diagonal
-from pipeline.mesh.repair import RepairOptions, repair
-from pipeline.mesh.simplify import simplify
+from pipeline.mesh.lods.simplify import simplify
+from pipeline.mesh.measuring.measure import SurfaceDistance, deviation, diagonal
+from pipeline.mesh.repairing.repair import RepairOptions, repair
 from pipeline.types import Mesh, Silent
 
 Array = NDArray[np.float64]

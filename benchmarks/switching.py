@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks import meshes
-from pipeline.mesh.lod import build_lods, measure_lods, sphere_diameter
-from pipeline.mesh.lod_options import LodOptions
-from pipeline.mesh.measure import SurfaceDistance, bounds
-from pipeline.mesh.parts import PartMesh
+from pipeline.mesh.lods.lod import build_lods, measure_lods, sphere_diameter
+from pipeline.mesh.lods.lod_options import LodOptions
+from pipeline.mesh.lods.parts import PartMesh
+from pipeline.mesh.measuring.measure import SurfaceDistance, bounds
 from pipeline.render import Camera, Draw, Light, render_cut_out
 from pipeline.types import ByteArray, LodMeasure, Material, Mesh, Silent
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import InvalidInput
 from pipeline.export.name import asset_name, part_names
-from pipeline.mesh.lod_options import LodOptions
+from pipeline.mesh.lods.lod_options import LodOptions
 from pipeline.options import AssetOptions
 from pipeline.place import Placement, placement
 from pipeline.report import Json, StageMeter, StageRecord, library_versions, report_json
@@ -30,9 +30,9 @@ from pipeline.types import (
 
 if TYPE_CHECKING:
     from pipeline.export.glb import Billboard, ExportPart
-    from pipeline.mesh.collision import CollisionOptions
-    from pipeline.mesh.lod import Lod
-    from pipeline.mesh.repair import RepairOptions
+    from pipeline.mesh.hulls.collision import CollisionOptions
+    from pipeline.mesh.lods.lod import Lod
+    from pipeline.mesh.repairing.repair import RepairOptions
 
 GENERATED_SIZE_M = 1.0  # longest side of a generated asset, unless a size is asked for
 
@@ -73,11 +73,11 @@ class _Piece:
 def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...]:
     """Turn a dense surface into an engine-ready asset: GLB, report and preview."""
     from pipeline.export.glb import Billboard, export_glb
-    from pipeline.mesh.lod import build_lods, delivered, measure_lods, sphere_diameter
-    from pipeline.mesh.parts import PartMesh, joined
-    from pipeline.mesh.remesh import remesh
-    from pipeline.mesh.repair import RepairOptions
-    from pipeline.mesh.unwrap import unwrap
+    from pipeline.mesh.charts.unwrap import unwrap
+    from pipeline.mesh.lods.lod import build_lods, delivered, measure_lods, sphere_diameter
+    from pipeline.mesh.lods.parts import PartMesh, joined
+    from pipeline.mesh.remeshing.remesh import remesh
+    from pipeline.mesh.repairing.repair import RepairOptions
     from pipeline.preview import preview_sheet
     from pipeline.texture.bake import bake
 
@@ -189,7 +189,7 @@ def _repaired(
     surface: Surface, options: "RepairOptions", progress: Progress
 ) -> tuple[Surface, list[_Piece]]:
     """Repair each part alone; parts without an area are left out, with a warning."""
-    from pipeline.mesh.repair import repair, turned_alike, without_interior
+    from pipeline.mesh.repairing.repair import repair, turned_alike, without_interior
 
     if not surface.parts:
         repaired = repair(surface.mesh, options, progress)
@@ -230,7 +230,7 @@ def _placed(piece: _Piece, place: Placement) -> _Piece:
 
 def _as_drawn(pieces: Sequence[_Piece]) -> Mesh:
     """All copies of all pieces, as one mesh."""
-    from pipeline.mesh.parts import joined
+    from pipeline.mesh.lods.parts import joined
 
     meshes = []
     for piece in pieces:
@@ -247,7 +247,7 @@ def _collisions(
     pieces: Sequence[_Piece], lods: Sequence["Lod"], options: "CollisionOptions", progress: Progress
 ) -> list[Collision]:
     """A collision shape for each piece; together they keep the number of hulls."""
-    from pipeline.mesh.collision import DECOMPOSE_TRIANGLES, collide
+    from pipeline.mesh.hulls.collision import DECOMPOSE_TRIANGLES, collide
 
     # The coarsest LOD that is fine enough, so that the hulls do not depend on the budgets.
     fine = [lod for lod in lods if len(lod.mesh.faces) >= DECOMPOSE_TRIANGLES]
@@ -302,7 +302,7 @@ def _billboard(
     from pipeline.export.glb import Billboard
     from pipeline.export.textures import png
     from pipeline.impostor import ImpostorOptions, bake_impostor
-    from pipeline.mesh.lod import COVERAGE_STEP, CULL_COVERAGE
+    from pipeline.mesh.lods.lod import COVERAGE_STEP, CULL_COVERAGE
 
     made = bake_impostor(lod, material, ImpostorOptions(), lambda: progress(Stage.EXPORT, 0.0))
     normal_depth = Artifact(

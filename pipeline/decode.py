@@ -85,7 +85,7 @@ def colored_surface(mesh: "ColoredMesh", cube: "UnitCube | None" = None) -> Surf
 
     cube: where it belongs; None leaves it in the unit cube.
     """
-    from pipeline.mesh.vertex_normals import vertex_normals
+    from pipeline.mesh.charts.vertex_normals import vertex_normals
     from pipeline.model.generate import to_gltf_space
 
     positions = to_gltf_space(mesh.vertices) if cube is None else cube.to_space(mesh.vertices)

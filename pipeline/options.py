@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 
 from pipeline.errors import InvalidInput
 from pipeline.export.profiles import ExportOptions
-from pipeline.mesh.collision import CollisionOptions
-from pipeline.mesh.lod_options import LodOptions
-from pipeline.mesh.remesh import RemeshOptions
-from pipeline.mesh.repair import RepairOptions
-from pipeline.mesh.unwrap import UnwrapOptions
+from pipeline.mesh.charts.unwrap import UnwrapOptions
+from pipeline.mesh.hulls.collision import CollisionOptions
+from pipeline.mesh.lods.lod_options import LodOptions
+from pipeline.mesh.remeshing.remesh import RemeshOptions
+from pipeline.mesh.repairing.repair import RepairOptions
 from pipeline.model.condition.options import ConditionOptions
 from pipeline.model.formats import DecodeOptions
 from pipeline.model.sampler import SamplerOptions

@@ -16,8 +16,8 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from pipeline import AssetOptions, ModelFacts, Stage
-from pipeline.mesh.lod_options import LodTarget
-from pipeline.mesh.repair import RepairOptions
+from pipeline.mesh.lods.lod_options import LodTarget
+from pipeline.mesh.repairing.repair import RepairOptions
 from pipeline.scene import PartWeight
 from server.artifacts import Digest
 from server.engine import CollisionFit, Lod, Previewed, StoredArtifact, Warned, WorkerStatus

@@ -19,7 +19,7 @@ from scipy.sparse.csgraph import connected_components
 
 from pipeline.encode.unit_cube import UnitCube
 from pipeline.encode.voxelize import voxelize
-from pipeline.mesh.measure import SurfaceDistance
+from pipeline.mesh.measuring.measure import SurfaceDistance
 from pipeline.srgb import srgb_from_linear
 from pipeline.texture.appearance import Appearance
 from pipeline.texture.interpolate import barycentrics

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks.extraction import Extraction, Noise, extract, lattice
-from pipeline.mesh.measure import signed_volume, topology
+from pipeline.mesh.measuring.measure import signed_volume, topology
 from pipeline.types import Mesh
 
 RADIUS_M, CELLS = 0.5, 48

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from pipeline import AssetOptions, BuildRequest, StageMeter, build_asset
-from pipeline.mesh.collision import CollisionOptions
-from pipeline.mesh.lod import LodOptions
-from pipeline.mesh.unwrap import UnwrapOptions
+from pipeline.mesh.charts.unwrap import UnwrapOptions
+from pipeline.mesh.hulls.collision import CollisionOptions
+from pipeline.mesh.lods.lod import LodOptions
 from pipeline.place import PlaceOptions, placement
 from pipeline.read_glb import read_glb
 from pipeline.stored_surface import surface_to_bytes

@@ -33,8 +33,8 @@ from pipeline import generate as run_generate
 from pipeline.decode import colored_surface, decode
 from pipeline.encode.unit_cube import fit_cube
 from pipeline.errors import Cancelled, EmptyResult, InvalidInput, OutOfMemory
-from pipeline.mesh.lod import LodOptions
-from pipeline.mesh.unwrap import UnwrapOptions
+from pipeline.mesh.charts.unwrap import UnwrapOptions
+from pipeline.mesh.lods.lod import LodOptions
 from pipeline.model.condition.options import ConditionOptions
 from pipeline.model.flexicubes import ColoredMesh
 from pipeline.model.formats import DecodeOptions, Format

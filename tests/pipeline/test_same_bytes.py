@@ -19,10 +19,10 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = """
 import hashlib, json, sys, time
 from pipeline import AssetOptions, BuildRequest, StageMeter, build_asset
-from pipeline.mesh.collision import CollisionOptions
-from pipeline.mesh.lod_options import LodOptions, LodTarget
-from pipeline.mesh.repair import RepairOptions
-from pipeline.mesh.unwrap import UnwrapOptions
+from pipeline.mesh.hulls.collision import CollisionOptions
+from pipeline.mesh.lods.lod_options import LodOptions, LodTarget
+from pipeline.mesh.repairing.repair import RepairOptions
+from pipeline.mesh.charts.unwrap import UnwrapOptions
 from pipeline.texture.bake import BakeOptions
 from pipeline.types import Silent
 

@@ -7,7 +7,7 @@ import pytest
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
 from pipeline import AssetOptions, Stage
-from pipeline.mesh.repair import RepairOptions
+from pipeline.mesh.repairing.repair import RepairOptions
 from server import convert
 from server.engine import WorkerKind, WorkerState
 from server.jobs import JobState

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image as Pil
 
 from pipeline.errors import InvalidInput
-from pipeline.mesh.vertex_normals import vertex_normals
+from pipeline.mesh.charts.vertex_normals import vertex_normals
 from pipeline.training.datasets.asset import inside
 from pipeline.types import FloatArray, Image, Material, Progress, Stage, Surface
 

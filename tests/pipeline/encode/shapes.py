@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.mesh.vertex_normals import vertex_normals
+from pipeline.mesh.charts.vertex_normals import vertex_normals
 from pipeline.srgb import linear_from_srgb
 from pipeline.types import Material, Surface
 

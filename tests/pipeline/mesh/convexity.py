@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import ConvexHull
 
-from pipeline.mesh.measure import signed_volume
+from pipeline.mesh.measuring.measure import signed_volume
 from pipeline.types import Hull, Mesh
 from tests.pipeline.mesh.shapes import is_closed_manifold
 

@@ -1,0 +1,1 @@
+"""Charts and atlas, normals and tangents."""

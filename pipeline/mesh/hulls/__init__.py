@@ -1,0 +1,1 @@
+"""What players bump into: primitives, convex hulls, how well they fit."""

@@ -1,0 +1,1 @@
+"""Fewer triangles: edge collapse, fitting, the chain of LODs."""

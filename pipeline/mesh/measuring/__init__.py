@@ -1,0 +1,1 @@
+"""What a mesh is like: counts, distances, normals, outlines."""

@@ -1,0 +1,1 @@
+"""New triangles on the same surface: watertight or even."""

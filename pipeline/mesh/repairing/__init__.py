@@ -1,0 +1,1 @@
+"""Triangles from anywhere -> a manifold that can be simplified."""
