@@ -237,27 +237,27 @@ class _Collapsing:
 
         positions, faces = start.mesh.positions, np.ascontiguousarray(start.mesh.faces, np.int32)
         kept = np.arange(len(faces), dtype=np.int32)
-        faces, kept = drop_degenerate(positions, faces, kept)
+        faces, kept = polled(lambda: drop_degenerate(positions, faces, kept), tick)
         if len(faces) == 0:
             raise InvalidInput("no triangle of the mesh has an area: export at least one")
-        tick()
         low, high = bounds(start.mesh)
         self._low, self._scale = low, collapse.SIZE / float(np.linalg.norm(high - low))
         self._labels = None if labels is None else labels[kept]
-        self._tables = self._connected(positions, faces)
-        if polled(lambda: collapse.connect(self._tables.corners, self._tables.out), tick):
-            positions, faces = split_non_manifold(positions, faces)
-            self._tables = self._connected(positions, faces)
-            if collapse.connect(self._tables.corners, self._tables.out):
+        tables = polled(lambda: self._laid_out(positions, faces), tick)
+        if polled(lambda: collapse.connect(tables.corners, tables.out), tick):
+            positions, faces = polled(lambda: split_non_manifold(positions, faces), tick)
+            tables = self._laid_out(positions, faces)
+            if polled(lambda: collapse.connect(tables.corners, tables.out), tick):
                 # The surface touches itself along an edge in a way that splitting does not undo.
-                origin = collapse.split_fans(self._tables.corners)
-                corners, positions = self._tables.corners, positions[origin]
+                corners = tables.corners
+                positions = positions[collapse.split_fans(corners)]
                 faces = corners[:, 0].reshape(-1, 3).copy()
-                self._tables = self._connected(positions, faces)
-                self._tables.corners[:] = corners
-                collapse.find_outs(corners, self._tables.out)
+                tables = self._laid_out(positions, faces)
+                tables.corners[:] = corners
+                collapse.find_outs(corners, tables.out)
+        self._tables = tables
         self._positions, self._faces = positions, faces
-        self._first = self._source = start.face_source[kept]
+        self._source = start.face_source[kept]
         self._is_merging_allowed = is_merging_allowed
         self._is_accurate = False
         self._vertex_now = np.arange(len(positions), dtype=np.int32)
@@ -265,7 +265,7 @@ class _Collapsing:
         self._face_parts = np.zeros(len(faces), np.int32)  # by `_switch`
         self.part_count = 1
 
-    def _connected(self, positions: FloatArray, faces: IntArray) -> "Tables":
+    def _laid_out(self, positions: FloatArray, faces: IntArray) -> "Tables":
         from pipeline.mesh.lods.collapse import tables_of
 
         return tables_of((positions - self._low) * self._scale, faces, self._labels)
@@ -382,17 +382,21 @@ class _Collapsing:
 
         faces, source = collapse.left_faces(self._tables)
         positions = (self._tables.vertices[:, :3] / self._scale + self._low).astype(np.float32)
-        kept, _ = drop_degenerate(positions, faces, source)
-        if len(kept) == len(faces) and len(duplicate_faces(kept, len(positions))[0]) == 0:
-            mesh = without_unused_vertices(Mesh(positions=positions, faces=faces))
-            return Simplified(mesh=mesh, face_source=self._source[source])
-        # Rounding has flattened a face, or a part has lost its volume.
-        mesh = tidy(Mesh(positions=positions, faces=faces))
-        whole = Mesh(positions=self._positions, faces=self._faces)
-        return Simplified(mesh=mesh, face_source=self._first[_nearest_faces(mesh, whole)])
+        whole_count = len(faces)
+        # Rounding may have flattened a face, and a part may have lost its volume.
+        faces, source = drop_degenerate(positions, faces, source)
+        repeated, first = duplicate_faces(faces, len(positions))
+        if len(repeated):
+            is_kept = np.ones(len(faces), bool)
+            is_kept[repeated] = is_kept[first] = False
+            faces, source = faces[is_kept], source[is_kept]
+        if len(faces) < whole_count:
+            positions, faces = split_non_manifold(positions, faces)
+        mesh = without_unused_vertices(Mesh(positions=positions, faces=faces))
+        return Simplified(mesh=mesh, face_source=self._source[source])
 
 
-def _nearest_faces(mesh: Mesh, others: Mesh, tick: Callable[[], None] = lambda: None) -> IntArray:
+def _nearest_faces(mesh: Mesh, others: Mesh, tick: Callable[[], None]) -> IntArray:
     """`[F]`: for each face of `mesh` the one of `others` that is nearest to its middle."""
     centers = mesh.positions[mesh.faces].mean(axis=1, dtype=np.float64)
     _, face, _ = SurfaceDistance(others).nearest(centers, tick)
