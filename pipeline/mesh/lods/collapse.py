@@ -126,7 +126,7 @@ class Tables(NamedTuple):
     part_cost: `[parts]` float32. All three are `[0]` where parts must stay.
     cap_beside: `[caps]` int32: the face beside each cap; caps are the last faces.
     parent: `[V]` int32: the vertex that swallowed this one, or itself.
-    mark, stack: `[V]` int32, to work with. counts: `[8]` int64.
+    mark: `[V]` int32, and ring: `[4V]` int32, to work with. counts: `[8]` int64.
     """
 
     vertices: FloatArray
@@ -145,7 +145,7 @@ class Tables(NamedTuple):
     cap_beside: IntArray
     parent: IntArray
     mark: IntArray
-    stack: IntArray
+    ring: IntArray
     counts: NDArray[np.int64]
 
 
@@ -208,7 +208,7 @@ def tables_of(positions: Float64Array, faces: IntArray, labels: IntArray | None)
         cap_beside=none,
         parent=np.arange(len(positions), dtype=np.int32),
         mark=np.zeros(len(positions), np.int32),
-        stack=np.zeros(len(positions), np.int32),
+        ring=np.zeros(4 * len(positions), np.int32),
         counts=np.array([len(faces), _BUCKETS, 0, 0, 0, 0, 0, 0], np.int64),
     )
 
@@ -261,7 +261,7 @@ def compacted(t: Tables, *, has_room_for_caps: bool) -> tuple[Tables, IntArray, 
         cap_beside=np.zeros(cap_count, np.int32),
         parent=np.arange(vertex_count, dtype=np.int32),
         mark=np.zeros(vertex_count, np.int32),
-        stack=np.zeros(vertex_count, np.int32),
+        ring=np.zeros(4 * vertex_count, np.int32),
         counts=np.array([len(faces), _BUCKETS, 0, 0, 0, 0, len(faces), len(kept)], np.int64),
     )
     find_roots(t.parent)
@@ -423,7 +423,7 @@ def find_roots(parent: IntArray) -> None:
 @allocating
 def _label_parts(t: Tables) -> tuple[IntArray, IntArray]:
     """`[V]`: the part of each vertex, and one vertex of each part."""
-    corners, out, found = t.corners, t.out, t.stack
+    corners, out, found = t.corners, t.out, t.ring
     parts = np.full(len(out), -1, np.int32)
     firsts = np.empty(len(out), np.int32)
     count = 0
@@ -553,9 +553,26 @@ def gather(t: Tables, v: int) -> None:
 @kernel
 def gather_all(t: Tables) -> None:
     """Set the quadrics of all vertices from the faces as they are now."""
-    for v in range(len(t.out)):
-        if t.out[v] >= 0:
-            gather(t, v)
+    p, corners = t.vertices, t.corners
+    p[:, _A:] = 0.0
+    for f in range(len(corners) // 3):
+        a, b, c = corners[3 * f, 0], corners[3 * f + 1, 0], corners[3 * f + 2, 0]
+        if a < 0:
+            continue
+        ax, ay, az = np.float64(p[a, 0]), np.float64(p[a, 1]), np.float64(p[a, 2])
+        ux, uy, uz = p[b, 0] - ax, p[b, 1] - ay, p[b, 2] - az
+        wx, wy, wz = p[c, 0] - ax, p[c, 1] - ay, p[c, 2] - az
+        x, y, z = uy * wz - uz * wy, uz * wx - ux * wz, ux * wy - uy * wx
+        length = np.sqrt(x * x + y * y + z * z)
+        if length > 0.0:
+            x, y, z = x / length, y / length, z / length
+            area = 0.5 * length
+            for h in range(3 * f, 3 * f + 3):
+                v = corners[h, 0]
+                _add_plane(p, v, x, y, z, area)
+                p[v, _WEIGHT] += np.float32(area)
+                _add_side(t, v, h, x, y, z)
+                _add_side(t, corners[following(h), 0], h, x, y, z)
 
 
 @inlined
@@ -706,100 +723,119 @@ def _has_three_faces(t: Tables, v: int) -> bool:
 
 
 @kernel
-def _stays_manifold(t: Tables, h: int, max_valence: int) -> bool:
-    """The link condition: the ends share no neighbors but those across from the edge."""
-    corners, out, mark = t.corners, t.out, t.mark
+def _stays_manifold(t: Tables, h: int, max_valence: int) -> tuple[int, int]:
+    """The link condition: the ends share no neighbors but those across from the edge.
+
+    Returns:
+        How many faces the start has and how many both have; 0 and 0 if `h` must not collapse.
+        `ring` then holds the other two corners of each of these faces.
+    """
+    corners, out, mark, ring = t.corners, t.out, t.mark, t.ring
+    refused = 0, 0
     after, before = following(h), preceding(h)
     a, b, twin = corners[h, 0], corners[after, 0], corners[h, 1]
     if twin >= 0 and corners[out[a], 1] < 0 and corners[out[b], 1] < 0:
-        return False  # would pinch the surface between two borders
+        return refused  # would pinch the surface between two borders
     if corners[before, 1] < 0 and corners[after, 1] < 0:
-        return False  # the face hangs on by this edge alone
+        return refused  # the face hangs on by this edge alone
     if _has_three_faces(t, corners[before, 0]):
-        return False  # would leave two faces back to back
+        return refused  # would leave two faces back to back
     if twin >= 0:
         if corners[preceding(twin), 1] < 0 and corners[following(twin), 1] < 0:
-            return False
+            return refused
         if _has_three_faces(t, corners[preceding(twin), 0]):
-            return False
+            return refused
+    max_valence = min(max_valence, len(ring) // 2)
     stamp = t.counts[_STAMP] + 1
     t.counts[_STAMP] = stamp
     valence = between = 0
     g = out[a]
     while True:
         last = preceding(g)
-        mark[corners[following(g), 0]] = stamp
-        mark[corners[last, 0]] = stamp
-        if corners[following(g), 0] == b:
-            between += 1
+        i, j = corners[following(g), 0], corners[last, 0]
+        if valence == max_valence:
+            return refused
+        ring[2 * valence], ring[2 * valence + 1] = i, j
         valence += 1
-        if valence > max_valence:
-            return False
+        mark[i] = stamp
+        mark[j] = stamp
+        if i == b:
+            between += 1
         g = corners[last, 1]
         if g < 0:
-            if corners[last, 0] == b:
+            if j == b:
                 between += 1
             break
         if g == out[a]:
             break
     if between != 1:
-        return False  # another edge runs between the same ends, where the surface touches itself
-    shared = 0
+        return refused  # another edge has the same ends, where the surface touches itself
+    of_start, shared = valence, 0
     g = out[b]
     while True:
         last = preceding(g)
-        if mark[corners[following(g), 0]] == stamp:
-            shared += 1
+        i, j = corners[following(g), 0], corners[last, 0]
+        if valence == max_valence:
+            return refused
+        ring[2 * valence], ring[2 * valence + 1] = i, j
         valence += 1
-        if valence > max_valence:
-            return False
+        if mark[i] == stamp:
+            shared += 1
         g = corners[last, 1]
         if g < 0:
-            if mark[corners[last, 0]] == stamp:
+            if mark[j] == stamp:
                 shared += 1
             break
         if g == out[b]:
             break
-    return shared == (2 if twin >= 0 else 1)
+    if shared != (2 if twin >= 0 else 1):
+        return refused
+    return of_start, valence
 
 
-@inlined
+@kernel
 def _keeps_faces(
-    t: Tables, a: int, b: int, x: float, y: float, z: float, min_cosine: float, min_shape: float
+    p: FloatArray,
+    ring: IntArray,
+    a: int,
+    b: int,
+    valences: tuple[int, int],
+    x: float,
+    y: float,
+    z: float,
+    rules: Rules,
 ) -> bool:
-    """Whether the faces around `a` without `b` stay as they look when `a` moves to (x, y, z)."""
-    p, corners = t.vertices, t.corners
-    h = t.out[a]
-    while True:
-        last = preceding(h)
-        i, j = corners[following(h), 0], corners[last, 0]
-        if i != b and j != b:
-            ix, iy, iz = np.float64(p[i, 0]), np.float64(p[i, 1]), np.float64(p[i, 2])
-            ux, uy, uz = p[j, 0] - ix, p[j, 1] - iy, p[j, 2] - iz
-            ox, oy, oz = p[a, 0] - ix, p[a, 1] - iy, p[a, 2] - iz
-            vx, vy, vz = x - ix, y - iy, z - iz
-            nx, ny, nz = uy * oz - uz * oy, uz * ox - ux * oz, ux * oy - uy * ox
-            mx, my, mz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
-            old = nx * nx + ny * ny + nz * nz
-            new = mx * mx + my * my + mz * mz
-            cosine = nx * mx + ny * my + nz * mz  # times both lengths
-            base = ux * ux + uy * uy + uz * uz
-            old_sides = base + ox * ox + oy * oy + oz * oz
-            old_sides += (ox - ux) ** 2 + (oy - uy) ** 2 + (oz - uz) ** 2
-            # Shapes: 2 sqrt(3) |n| / sides.
-            if 12.0 * old > _SLIVER * _SLIVER * old_sides * old_sides and (
-                min_cosine >= 0.0 and (cosine <= 0.0 or cosine * cosine < min_cosine**2 * old * new)
-            ):
+    """Whether the faces around two vertices stay as they look when both move to (x, y, z)."""
+    min_cosine, min_shape = rules.min_cosine, rules.min_shape
+    for n in range(valences[1]):
+        v = a if n < valences[0] else b
+        i, j = ring[2 * n], ring[2 * n + 1]
+        if i in (a, b) or j in (a, b):
+            continue  # goes with the edge
+        ix, iy, iz = np.float64(p[i, 0]), np.float64(p[i, 1]), np.float64(p[i, 2])
+        ux, uy, uz = p[j, 0] - ix, p[j, 1] - iy, p[j, 2] - iz
+        ox, oy, oz = p[v, 0] - ix, p[v, 1] - iy, p[v, 2] - iz
+        vx, vy, vz = x - ix, y - iy, z - iz
+        nx, ny, nz = uy * oz - uz * oy, uz * ox - ux * oz, ux * oy - uy * ox
+        mx, my, mz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        old = nx * nx + ny * ny + nz * nz
+        new = mx * mx + my * my + mz * mz
+        cosine = nx * mx + ny * my + nz * mz  # times both lengths
+        base = ux * ux + uy * uy + uz * uz
+        old_sides = base + ox * ox + oy * oy + oz * oz
+        old_sides += (ox - ux) ** 2 + (oy - uy) ** 2 + (oz - uz) ** 2
+        # Shapes: 2 sqrt(3) |n| / sides.
+        if 12.0 * old > _SLIVER * _SLIVER * old_sides * old_sides and (
+            min_cosine >= 0.0 and (cosine <= 0.0 or cosine * cosine < min_cosine**2 * old * new)
+        ):
+            return False
+        new_sides = base + vx * vx + vy * vy + vz * vz
+        new_sides += (vx - ux) ** 2 + (vy - uy) ** 2 + (vz - uz) ** 2
+        if 12.0 * new < min_shape * min_shape * new_sides * new_sides:
+            is_better = new * old_sides * old_sides > old * new_sides * new_sides
+            if not is_better or new < 1e-11 * new_sides * new_sides:
                 return False
-            new_sides = base + vx * vx + vy * vy + vz * vz
-            new_sides += (vx - ux) ** 2 + (vy - uy) ** 2 + (vz - uz) ** 2
-            if 12.0 * new < min_shape * min_shape * new_sides * new_sides:
-                is_better = new * old_sides * old_sides > old * new_sides * new_sides
-                if not is_better or new < 1e-11 * new_sides * new_sides:
-                    return False
-        h = corners[last, 1]
-        if h < 0 or h == t.out[a]:
-            return True
+    return True
 
 
 @kernel
@@ -940,15 +976,20 @@ def _swallow(t: Tables, rows: FloatArray, k: int, a: int, b: int, at: FloatArray
 
 
 @kernel
-def _set_out(t: Tables, h: int) -> None:
-    """Let the start of `h` begin at its border, if it has one."""
+def _set_out(t: Tables, h: int, is_on_border: bool) -> None:
+    """Let the start of `h` begin there, or at its border if it has one."""
     corners = t.corners
     start = h
-    while corners[h, 1] >= 0:
+    while is_on_border and corners[h, 1] >= 0:
         h = following(corners[h, 1])
         if h == start:
             break
     t.out[corners[h, 0]] = h
+
+
+@inlined
+def _is_on_border(t: Tables, v: int) -> bool:
+    return bool(t.corners[t.out[v], 1] < 0)
 
 
 @kernel
@@ -971,18 +1012,14 @@ def _drop_face(t: Tables, h: int) -> int:
 
 
 @kernel
-def _reconnect(t: Tables, h: int) -> None:
-    """Set where the ends of an edge begin."""
-    _set_out(t, h)
-    _set_out(t, following(h))
-
-
-@kernel
 def _collapse(t: Tables, h: int, place: FloatArray) -> None:
     """Make one vertex of the ends of `h`, the start, at `place`."""
     corners, p = t.corners, t.vertices
     twin = corners[h, 1]
     a, b = corners[h, 0], corners[following(h), 0]
+    at_ends = _is_on_border(t, a) or _is_on_border(t, b)
+    at_first = _is_on_border(t, corners[preceding(h), 0])
+    at_second = twin >= 0 and _is_on_border(t, corners[preceding(twin), 0])
     g = t.out[b]
     while True:
         corners[g, 0] = a
@@ -996,9 +1033,11 @@ def _collapse(t: Tables, h: int, place: FloatArray) -> None:
     t.parent[b] = a
     if len(t.parts) > 0:
         t.part_vertex[t.parts[a]] = a
-    _reconnect(t, first)
-    if second >= 0:
-        _reconnect(t, second)
+    for side in range(2):
+        joined, is_across_on_border = (first, at_first) if side == 0 else (second, at_second)
+        if joined >= 0:
+            for e in (joined, following(joined)):
+                _set_out(t, e, at_ends if corners[e, 0] == a else is_across_on_border)
 
 
 @kernel
@@ -1007,7 +1046,7 @@ def _drop_part(t: Tables, v: int) -> None:
     corners, mark = t.corners, t.mark
     stamp = t.counts[_STAMP] + 1
     t.counts[_STAMP] = stamp
-    found = t.stack
+    found = t.ring
     found[0] = v
     count, done = 1, 0
     mark[v] = stamp
@@ -1199,7 +1238,7 @@ def _renew_six(t: Tables, h: int, g: int, k: int) -> None:
         for side in range(3):
             e = h if side == 0 else (g if side == 1 else k)
             if turn == 0:
-                _set_out(t, e)
+                _set_out(t, e, True)
             elif turn == 1:
                 gather(t, t.corners[e, 0])
             else:
@@ -1289,17 +1328,6 @@ def _close(t: Tables, h: int, caps: int, most: float) -> bool:
     return True
 
 
-@kernel
-def _place_merged(t: Tables, rules: Rules, a: int, b: int, place: FloatArray) -> bool:
-    """Whether the faces around two vertices stay as they look when both move to `place`."""
-    x, y, z = np.float64(place[0]), np.float64(place[1]), np.float64(place[2])
-    for side in range(2):
-        v, w = (a, b) if side == 0 else (b, a)
-        if not _keeps_faces(t, v, w, x, y, z, rules.min_cosine, rules.min_shape):
-            return False
-    return True
-
-
 @inlined
 def _power(cost: float) -> int:
     return int(np.int64(np.float32(min(cost, 3e38)).view(np.int32)) >> 23)
@@ -1307,12 +1335,12 @@ def _power(cost: float) -> int:
 
 @kernel
 def count_costs(t: Tables, costs: NDArray[np.int64]) -> None:
-    """Add to `costs` `[POWERS]` how many edges cost how much.
+    """Add to `costs` `[POWERS]` how many of every seventh half-edge's edges cost how much.
 
     Entry `n` is for costs from 2^(n - 127) to twice that; the first also for less.
     """
     corners = t.corners
-    for h in range(len(corners)):
+    for h in range(0, len(corners), 7):
         if corners[h, 0] >= 0 and corners[h, 1] < h:
             cost, _, _, _ = _merged(t.vertices, corners[h, 0], corners[following(h), 0])
             costs[_power(cost)] += 1
@@ -1352,9 +1380,11 @@ def sweep(
             costs[_power(cost)] += 1
             continue
         place[0], place[1], place[2] = x, y, z
+        x, y, z = np.float64(place[0]), np.float64(place[1]), np.float64(place[2])
+        valences = _stays_manifold(t, h, rules.max_valence)
         if (
-            _stays_manifold(t, h, rules.max_valence)
-            and _place_merged(t, rules, a, b, place)
+            valences[1] > 0
+            and _keeps_faces(t.vertices, t.ring, a, b, valences, x, y, z, rules)
             and (rules.max_error == np.inf or _distance(t, a, b, place) <= rules.max_error)
         ):
             _swallow(t, t.vertices, _A, a, b, place)
@@ -1398,10 +1428,11 @@ def collapse(t: Tables, rules: Rules, place: FloatArray, target_count: int, step
             continue
         a, b = corners[h, 0], corners[following(h), 0]
         _, place[0], place[1], place[2] = _merged(t.vertices, a, b)
-        is_manifold = _stays_manifold(t, h, rules.max_valence)
-        if not is_manifold and _close(t, h, rules.caps, _cost_of(bucket)):
+        x, y, z = np.float64(place[0]), np.float64(place[1]), np.float64(place[2])
+        valences = _stays_manifold(t, h, rules.max_valence)
+        if valences[1] == 0 and _close(t, h, rules.caps, _cost_of(bucket)):
             continue
-        if not is_manifold or not _place_merged(t, rules, a, b, place):
+        if valences[1] == 0 or not _keeps_faces(t.vertices, t.ring, a, b, valences, x, y, z, rules):
             if bucket + _RETRY_BUCKETS < _LAST_BUCKET:
                 _enqueue(t, h, version, bucket + _RETRY_BUCKETS)
             continue

@@ -27,8 +27,8 @@ from pipeline.mesh.lods.collapse import (
 )
 from pipeline.types import FloatArray, IntArray
 
-# More points per face gain nothing measurable, fewer leave faces without any.
-POINTS_PER_FACE = 8
+# Eight would bring the mean deviation down by another 2 %, fewer leave faces without any.
+POINTS_PER_FACE = 5
 
 # Steps for one assignment of points to places. Five take most of what fifteen do.
 STEPS = 5

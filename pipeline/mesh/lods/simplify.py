@@ -320,6 +320,7 @@ class _Collapsing:
         place, most = np.zeros(3, np.float32), 0.0
         costs = np.zeros(collapse.POWERS, np.int64)
         polled(lambda: collapse.count_costs(self._tables, costs), tick)
+        costs[0] += 1  # even where every seventh is no edge
         while collapse.face_count(self._tables) > stop_count and costs.any():
             below = np.cumsum(costs)
             power = int(np.searchsorted(below, SWEEP_SHARE * below[-1]))
