@@ -18,6 +18,7 @@ from pipeline.stored_surface import surface_from_bytes
 from pipeline.types import (
     Artifact,
     Collision,
+    IntArray,
     LodMeasure,
     Material,
     Mesh,
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from pipeline.export.glb import Billboard, ExportPart
     from pipeline.mesh.hulls.collision import CollisionOptions
     from pipeline.mesh.lods.lod import Lod
-    from pipeline.mesh.repairing.repair import RepairOptions
+    from pipeline.mesh.remeshing.remesh import RemeshOptions
+    from pipeline.mesh.repairing.repair import RepairOptions, RepairResult
 
 GENERATED_SIZE_M = 1.0  # longest side of a generated asset, unless a size is asked for
 
@@ -61,11 +63,13 @@ class _Piece:
     """A part on its way through the stages: repaired, alone, at its first placement.
 
     name: "" for an asset that is not kept in parts. placements: as in `Part`.
+    labels: `[F]` int32, the material of each face; None if there is only one, or the faces are new.
     counts: what repair did, for the report.
     """
 
     name: str
     mesh: Mesh
+    labels: IntArray | None
     placements: NDArray[np.float64]
     counts: Mapping[str, Json]
 
@@ -76,7 +80,6 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
     from pipeline.mesh.charts.unwrap import unwrap
     from pipeline.mesh.lods.lod import build_lods, delivered, measure_lods, sphere_diameter
     from pipeline.mesh.lods.parts import PartMesh, joined
-    from pipeline.mesh.remeshing.remesh import remesh
     from pipeline.mesh.repairing.repair import RepairOptions
     from pipeline.preview import preview_sheet
     from pipeline.texture.bake import bake
@@ -100,7 +103,7 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
     )
     surface, pieces = place.moved(surface), [_placed(piece, place) for piece in pieces]
     pieces = [
-        replace(piece, mesh=remesh(piece.mesh, options.remesh, PartOf(meter, i, len(pieces))))
+        _remeshed(piece, options.remesh, PartOf(meter, i, len(pieces)))
         for i, piece in enumerate(pieces)
     ]
     drawn = _as_drawn(pieces)
@@ -108,6 +111,7 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
     parts = [
         PartMesh(
             mesh=piece.mesh,
+            labels=piece.labels,
             weight=options.parts.weight_of(piece.name),
             copies=len(piece.placements),
         )
@@ -196,6 +200,7 @@ def _repaired(
         whole = _Piece(
             name="",
             mesh=repaired.mesh,
+            labels=_labels(surface, repaired),
             placements=np.eye(4)[None],
             counts=asdict(repaired.counts),
         )
@@ -215,6 +220,7 @@ def _repaired(
             _Piece(
                 name=name,
                 mesh=repaired.mesh,
+                labels=_labels(alone, repaired),
                 placements=part.placements,
                 counts=asdict(repaired.counts),
             )
@@ -222,6 +228,26 @@ def _repaired(
     if not pieces:
         raise InvalidInput("no triangle of the mesh has an area: check the scale of the export")
     return together(cleaned), pieces
+
+
+def _labels(surface: Surface, repaired: "RepairResult") -> IntArray | None:
+    """The material of each repaired face. A filled hole has that of a face beside it."""
+    if len(surface.materials) < 2:
+        return None
+    faces, source = repaired.mesh.faces, repaired.face_source
+    is_new = source < 0
+    labels: IntArray = np.where(is_new, -1, surface.face_materials[source]).astype(np.int32)
+    beside = np.full(len(repaired.mesh.positions), -1, np.int32)
+    beside[faces[~is_new]] = labels[~is_new, None]
+    labels[is_new] = beside[faces[is_new]].max(axis=1)
+    return labels
+
+
+def _remeshed(piece: _Piece, options: "RemeshOptions", progress: Progress) -> _Piece:
+    from pipeline.mesh.remeshing.remesh import remesh
+
+    mesh = remesh(piece.mesh, options, progress)
+    return piece if mesh is piece.mesh else replace(piece, mesh=mesh, labels=None)
 
 
 def _placed(piece: _Piece, place: Placement) -> _Piece:

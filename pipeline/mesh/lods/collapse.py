@@ -57,7 +57,7 @@ _PULL = 1e-5
 _LENGTH_COST = 1e-8
 
 # Planes through borders, at right angles to the face, against the face's own. Labels bend.
-_BORDER_WEIGHT, _LABEL_WEIGHT = 100.0, 1.0
+_BORDER_WEIGHT, _LABEL_WEIGHT = 100.0, 0.1
 
 # A new vertex may be so many edge lengths from the edge's middle.
 _MAX_STEP = 2.0

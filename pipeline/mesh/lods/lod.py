@@ -295,6 +295,7 @@ class _Chain:
         if part not in self._alone:
             self._alone[part] = Simplifier(
                 mesh,
+                labels=self._parts[part].labels,
                 is_merging_allowed=False,
                 progress=PartOf(self._progress, part, len(self._parts)),
             )
@@ -331,6 +332,7 @@ class _Chain:
             mesh = self._source.mesh
             self._simplifier = Simplifier(
                 Mesh(positions=mesh.positions * self._scales(self._source), faces=mesh.faces),
+                labels=self._labels(),
                 is_merging_allowed=self._options.merge_parts and len(self._parts) == 1,
                 progress=self._progress,
             )
@@ -338,6 +340,18 @@ class _Chain:
         lod = self._lod(reduced.mesh, self._source.face_parts[reduced.face_source])
         positions = reduced.mesh.positions / self._scales(lod)
         return replace(lod, mesh=Mesh(positions=positions, faces=reduced.mesh.faces))
+
+    def _labels(self) -> IntArray | None:
+        """The material of each face of the source; parts never share an edge."""
+        if all(part.labels is None for part in self._parts):
+            return None
+        nothing = [np.zeros(len(part.mesh.faces), np.int32) for part in self._parts]
+        return np.concatenate(
+            [
+                none if part.labels is None else part.labels
+                for part, none in zip(self._parts, nothing, strict=True)
+            ]
+        )
 
     def _deviation_m(self, lod: Lod) -> float:
         def tick() -> None:

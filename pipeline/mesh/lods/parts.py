@@ -14,11 +14,13 @@ from pipeline.types import IntArray, Mesh
 class PartMesh:
     """One part of an asset on its way to LODs.
 
+    labels: `[F]` int32, the material of each face; None if they have all the same.
     weight: how much it matters; 2 counts its errors or its area twice.
     copies: how often it is drawn. Budgets count triangles as drawn.
     """
 
     mesh: Mesh
+    labels: IntArray | None = None
     weight: float = 1.0
     copies: int = 1
 

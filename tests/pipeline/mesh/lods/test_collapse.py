@@ -209,7 +209,7 @@ def test_borders_between_labels_are_kept() -> None:
         is_inside = np.hypot(centers[:, 0], centers[:, 1]) < 0.6
         return float(areas[is_disc != is_inside].sum())
 
-    assert len(with_labels.mesh.faces) == 200
+    assert 198 <= len(with_labels.mesh.faces) <= 200
     assert disc_error(with_labels) < 0.1
     assert disc_error(with_labels) < 0.5 * disc_error(without)
 

@@ -19,8 +19,8 @@ from pipeline.mesh.lods.lod import (
 )
 from pipeline.mesh.lods.lod_options import PRESETS, LodOptions, LodTarget
 from pipeline.mesh.lods.parts import PartMesh
-from pipeline.mesh.measuring.measure import SurfaceDistance, deviation, diagonal
-from pipeline.types import LodMeasure, Mesh, Progress, Silent, Stage
+from pipeline.mesh.measuring.measure import SurfaceDistance, deviation, diagonal, face_areas
+from pipeline.types import IntArray, LodMeasure, Mesh, Progress, Silent, Stage
 from tests.pipeline.mesh.shapes import (
     Listener,
     cube,
@@ -375,3 +375,19 @@ class TestParts:
         assert lod.triangle_count <= 60
         assert 0 in lod.face_parts
         assert any("parts vanish" in warning for warning in listener.warnings)
+
+
+def test_borders_between_materials_are_kept_along_the_chain() -> None:
+    sheet, radius_m = plane(40), 0.6
+    off_center = np.hypot(*sheet.positions[:, :2].T)
+    labels = (off_center[sheet.faces].mean(axis=1) < radius_m).astype(np.int32)
+
+    def area_across(labels: IntArray | None) -> float:
+        part = PartMesh(mesh=sheet, labels=labels)
+        options = LodOptions(budgets=(200,))
+        (lod,) = build_lods([part], options, Silent(), diameter_m=sphere_diameter(sheet))
+        corners = np.hypot(*lod.mesh.positions[:, :2].T)[lod.mesh.faces]
+        is_across = (corners.max(axis=1) > 1.1 * radius_m) & (corners.min(axis=1) < 0.9 * radius_m)
+        return float(face_areas(lod.mesh)[is_across].sum())
+
+    assert area_across(labels) < 0.2 * area_across(None)
