@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from pipeline.threads import in_threads
 from pipeline.types import IntArray
 
 _ROWS_PER_STEP = 256
@@ -30,13 +31,15 @@ def nearest_known(known: NDArray[np.bool_], step: Callable[[], None]) -> IntArra
     nearest = np.empty((height, width), np.int32)
     step()
     nearest_rows = _nearest_in_column(known)
-    for first in range(0, height, _ROWS_PER_STEP):
-        step()
+
+    def work(first: int) -> None:
         _nearest_of_columns(nearest_rows, first, min(first + _ROWS_PER_STEP, height), nearest)
+
+    in_threads(work, range(0, height, _ROWS_PER_STEP), step)
     return nearest
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def _nearest_in_column(known: NDArray[np.bool_]) -> NDArray[np.int32]:
     """Return the row of the nearest known texel of the same column, -1 in an empty column."""
     height, width = known.shape
@@ -55,7 +58,7 @@ def _nearest_in_column(known: NDArray[np.bool_]) -> NDArray[np.int32]:
     return rows
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def _nearest_of_columns(rows: NDArray[np.int32], first: int, end: int, nearest: IntArray) -> None:
     width = rows.shape[1]
     columns = np.empty(width, np.int64)  # whose parabola is lowest, from left to right

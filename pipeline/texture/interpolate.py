@@ -5,7 +5,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def interpolate(
     values: NDArray[np.float32],
     faces: NDArray[np.integer],
@@ -29,7 +29,7 @@ def interpolate(
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def barycentrics(
     positions: NDArray[np.float64],
     faces: NDArray[np.integer],

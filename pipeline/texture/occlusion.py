@@ -1,6 +1,9 @@
 """How much of the sky the shape itself hides."""
 
+from collections.abc import Callable
+
 import numpy as np
+from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 from numba import njit
 from numpy.typing import NDArray
@@ -9,11 +12,14 @@ from scipy.sparse.csgraph import connected_components
 
 from pipeline.texture.interpolate import interpolate
 from pipeline.texture.project import Hits
+from pipeline.threads import in_threads
 from pipeline.types import FloatArray, IntArray, Surface
 
-_PATTERN = 4  # texels of a 4 x 4 block look in different directions, and are then averaged
-_RAYS_PER_TEXEL = 8
+_CELL = 2  # texels: one of each 2 x 2 of a chart casts rays, since the sky changes slowly
+_PATTERN = 4  # 4 x 4 cells look in different directions, and are then averaged
+_RAYS_PER_CELL = 8
 _REACH = 0.25  # of the diagonal: what is further away hides no sky, or halls would be black
+_ROWS_PER_STEP = 128
 _OFFSET = 1e-4  # of the diagonal: where rays start, above the surface
 
 
@@ -23,9 +29,14 @@ class SkyRays:
     Source: Keller and Heidrich, Interleaved Sampling, 2001.
     """
 
-    def __init__(self, surface: Surface, scene: EmbreeScene) -> None:
+    def __init__(self, surface: Surface) -> None:
         self._surface = surface
-        self._scene = scene
+        self._scene = EmbreeScene()
+        TriangleMesh(
+            self._scene,
+            np.ascontiguousarray(surface.positions, np.float32),
+            np.ascontiguousarray(surface.faces, np.int32),
+        )
         self._diagonal = float(np.linalg.norm(np.ptp(surface.positions, axis=0)))
 
     def seen(
@@ -35,10 +46,10 @@ class SkyRays:
         place = self._surface.faces, hits.faces, hits.barycentrics
         points = interpolate(self._surface.positions, *place)
         normals = interpolate(self._surface.normals, *place)
-        kinds = (rows % _PATTERN) * _PATTERN + columns % _PATTERN
+        kinds = (rows // _CELL % _PATTERN) * _PATTERN + columns // _CELL % _PATTERN
         directions = _directions(normals, kinds)  # [N, rays, 3]
         starts = points + normals * (_OFFSET * self._diagonal)
-        origins = np.repeat(starts.astype(np.float32), _RAYS_PER_TEXEL, axis=0)
+        origins = np.repeat(starts.astype(np.float32), _RAYS_PER_CELL, axis=0)
         blocked = self._scene.run(
             origins,
             directions.reshape(-1, 3),
@@ -46,16 +57,15 @@ class SkyRays:
             query="OCCLUDED",
         )
         free: NDArray[np.float32] = (
-            (blocked < 0).reshape(-1, _RAYS_PER_TEXEL).mean(axis=1, dtype=np.float32)
+            (blocked < 0).reshape(-1, _RAYS_PER_CELL).mean(axis=1, dtype=np.float32)
         )
         return free
 
 
-def mean_in_chart(values: FloatArray, owners: IntArray, faces: IntArray) -> FloatArray:
-    """Average 4 x 4 texels, but only with texels of the same chart.
+def chart_texels(owners: IntArray, faces: IntArray) -> IntArray:
+    """Return `[H, W]` int32, the chart of each texel, -1 where there is none.
 
     Args:
-        values: `[H, W]`, anything where no face is.
         owners: `[H, W]` face of each texel, or -1.
         faces: `[F, 3]` vertex indices; faces of one chart hang together by vertices.
     """
@@ -65,25 +75,66 @@ def mean_in_chart(values: FloatArray, owners: IntArray, faces: IntArray) -> Floa
     count = int(faces.max()) + 1
     graph = coo_array((links, (start, end)), (count, count))
     charts = connected_components(graph, directed=False)[1].astype(np.int32)[faces[:, 0]]
-    return _block_means(values, owners, charts)
+    texels: IntArray = np.where(owners < 0, np.int32(-1), charts[owners])
+    return texels
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
+def sky_texels(charts: IntArray) -> NDArray[np.bool_]:
+    """Return `[H, W]` which texels cast rays: the first of each chart in each cell."""
+    height, width = charts.shape
+    is_first = np.zeros((height, width), np.bool_)
+    for y in range(height):
+        for x in range(width):
+            is_first[y, x] = charts[y, x] >= 0
+            for row in range(y - y % _CELL, y + 1):
+                for column in range(x - x % _CELL, min(x - x % _CELL + _CELL, width)):
+                    if row == y and column >= x:
+                        break
+                    if charts[row, column] == charts[y, x]:
+                        is_first[y, x] = False
+    return is_first
+
+
+def mean_in_chart(
+    values: FloatArray,
+    is_known: NDArray[np.bool_],
+    charts: IntArray,
+    tick: Callable[[], None],
+) -> FloatArray:
+    """Average what is known in 4 x 4 cells, but only with texels of the same chart.
+
+    Args:
+        values: `[H, W]`, anything where nothing is known.
+        is_known: `[H, W]`, as by `sky_texels`.
+        charts: `[H, W]`, as by `chart_texels`.
+        tick: Called about every 0.1 s; may raise to stop.
+    """
+    out = np.zeros_like(values)
+
+    def work(first: int) -> None:
+        _block_means(values, is_known, charts, first, min(first + _ROWS_PER_STEP, len(out)), out)
+
+    in_threads(work, range(0, len(out), _ROWS_PER_STEP), tick)
+    return out
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
 def _directions(normals: NDArray[np.float64], kinds: NDArray[np.int64]) -> NDArray[np.float32]:
     """Spread rays around normals by the cosine: 16 kinds of 8, which together are even.
 
     Source: Duff et al., Building an Orthonormal Basis, Revisited, 2017.
     """
     kind_count = _PATTERN * _PATTERN
-    out = np.empty((len(normals), _RAYS_PER_TEXEL, 3), np.float32)
+    out = np.empty((len(normals), _RAYS_PER_CELL, 3), np.float32)
     for i in range(len(normals)):
         x, y, z = normals[i] / max(1e-12, np.sqrt((normals[i] ** 2).sum()))
         sign = 1.0 if z >= 0.0 else -1.0
         a = -1.0 / (sign + z)
         b = x * y * a
-        for ray in range(_RAYS_PER_TEXEL):
+        for ray in range(_RAYS_PER_CELL):
             index = ray * kind_count + (kinds[i] * 7) % kind_count  # neighbors far apart
-            share = (index + 0.5) / (kind_count * _RAYS_PER_TEXEL)
+            share = (index + 0.5) / (kind_count * _RAYS_PER_CELL)
             angle = index * 2.399963229728653  # golden angle: a sunflower on the unit disk
             u = np.sqrt(share) * np.cos(angle)
             v = np.sqrt(share) * np.sin(angle)
@@ -94,21 +145,26 @@ def _directions(normals: NDArray[np.float64], kinds: NDArray[np.int64]) -> NDArr
     return out
 
 
-@njit(cache=True, error_model="numpy")
-def _block_means(values: FloatArray, owners: IntArray, charts: IntArray) -> FloatArray:
+@njit(cache=True, error_model="numpy", nogil=True)
+def _block_means(
+    values: FloatArray,
+    is_known: NDArray[np.bool_],
+    charts: IntArray,
+    first: int,
+    end: int,
+    out: FloatArray,
+) -> None:
     height, width = values.shape
-    out = np.zeros_like(values)
-    for y in range(height):
+    reach = _PATTERN * _CELL // 2
+    for y in range(first, end):
         for x in range(width):
-            if owners[y, x] < 0:
+            chart = charts[y, x]
+            if chart < 0:
                 continue
-            chart = charts[owners[y, x]]
             total, count = 0.0, 0
-            for row in range(max(0, y - _PATTERN // 2), min(height, y + _PATTERN // 2)):
-                for column in range(max(0, x - _PATTERN // 2), min(width, x + _PATTERN // 2)):
-                    owner = owners[row, column]
-                    if owner >= 0 and charts[owner] == chart:
+            for row in range(max(0, y - reach), min(height, y + reach)):
+                for column in range(max(0, x - reach), min(width, x + reach)):
+                    if is_known[row, column] and charts[row, column] == chart:
                         total += values[row, column]
                         count += 1
             out[y, x] = total / count
-    return out

@@ -41,7 +41,7 @@ def rasterize(
     return np.where(owners < -1, -2 - owners, owners)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def barycentrics_of_texels(
     rows: NDArray[np.int64],
     columns: NDArray[np.int64],
@@ -62,7 +62,7 @@ def barycentrics_of_texels(
     return weights
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def _cover(
     owners: IntArray, triangles: NDArray[np.float64], first: int, end: int, band: tuple[int, int]
 ) -> None:
@@ -84,7 +84,7 @@ def _cover(
                     owners[row, column] = face
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def _cover_border(
     owners: IntArray, triangles: NDArray[np.float64], first: int, end: int, band: tuple[int, int]
 ) -> None:
@@ -107,13 +107,13 @@ def _cover_border(
                     owners[row, column] = -2 - face
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def _pixels(low: float, high: float, size: int) -> tuple[int, int]:
     """Return first and one-past-last pixel whose center lies in [low, high]."""
     return max(0, int(np.ceil(low - 0.5))), min(size, int(np.floor(high - 0.5)) + 1)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def _nearest(
     triangle: NDArray[np.float64], x: float, y: float
 ) -> tuple[float, NDArray[np.float64]]:

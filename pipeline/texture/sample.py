@@ -121,7 +121,7 @@ def _half(
     return np.stack(planes, axis=2)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def _read(
     texels: ByteArray,
     sizes: NDArray[np.int64],

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from pipeline.types import FloatArray
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def to_tangent_space(
     vectors: NDArray[np.float64], normals: NDArray[np.float64], tangents: NDArray[np.float64]
 ) -> FloatArray:
@@ -46,7 +46,7 @@ def to_tangent_space(
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def bend(
     normals: NDArray[np.float64],
     bumps: FloatArray,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.mesh.measuring.surface_tree import SurfaceTree, scratch, to_triangle, walk
+from pipeline.surface_tree import SurfaceTree, scratch, to_triangle, walk
 from pipeline.types import FloatArray, IntArray
 
 if TYPE_CHECKING:

@@ -3,15 +3,14 @@
 The other files of this room and the quality report ask here. Nothing here changes a mesh.
 """
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.threads import in_threads
 from pipeline.types import FloatArray, IntArray, Mesh
 
 Float64Array = NDArray[np.float64]
@@ -19,7 +18,6 @@ BoolArray = NDArray[np.bool_]
 
 # Distance queries cannot be interrupted; so many take 0.15 s even far from a million triangles.
 QUERY_CHUNK = 4_096
-MAX_THREADS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -292,7 +290,7 @@ class SurfaceDistance:
             mesh: At least one face.
             tick: Called about every 0.05 s per million faces; may raise to stop.
         """
-        from pipeline.mesh.measuring.surface_tree import build_tree
+        from pipeline.surface_tree import build_tree
 
         self._positions = _plain_positions(mesh.positions)
         self._faces = _plain_indices(mesh.faces)
@@ -334,7 +332,7 @@ class SurfaceDistance:
         within_m: float,
         tick: Callable[[], None],
     ) -> tuple[Float64Array, NDArray[np.int64], Float64Array]:
-        from pipeline.mesh.measuring.surface_tree import nearest_faces
+        from pipeline.surface_tree import nearest_faces
 
         tree = self._tree
         points = np.ascontiguousarray(points, dtype=np.float64)
@@ -355,7 +353,7 @@ class SurfaceDistance:
                 place[part],
             )
 
-        _in_threads(find, range(0, len(points), QUERY_CHUNK), tick)
+        in_threads(find, range(0, len(points), QUERY_CHUNK), tick)
         return np.sqrt(squared), face, place
 
     def farthest_of(
@@ -374,7 +372,7 @@ class SurfaceDistance:
 
     def samples(self, count: int) -> Samples:
         """Spread `count` points evenly over the surface; always the same."""
-        from pipeline.mesh.measuring.surface_tree import spread_points
+        from pipeline.surface_tree import spread_points
 
         points, at = np.empty((count, 3)), np.empty(count, np.int64)
         spread_points(self._tree.corners, self._end_areas, points, at)
@@ -388,7 +386,7 @@ class SurfaceDistance:
 
     @cached_property
     def _end_areas(self) -> Float64Array:
-        from pipeline.mesh.measuring.surface_tree import add_up_areas
+        from pipeline.surface_tree import add_up_areas
 
         return add_up_areas(self._tree.corners)
 
@@ -397,24 +395,6 @@ class SurfaceDistance:
         from pipeline.mesh.measuring.shading_normals import smooth_normals
 
         return smooth_normals(self._positions, self._faces)
-
-
-def _in_threads(work: Callable[[int], None], starts: range, tick: Callable[[], None]) -> None:
-    """Do `work` for all `starts`, each of which writes to places of its own."""
-    if len(starts) <= 1:
-        for start in starts:
-            tick()
-            work(start)
-        return
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, MAX_THREADS)) as threads:
-        parts = [threads.submit(work, start) for start in starts]
-        try:
-            for part in parts:
-                tick()
-                part.result()
-        except BaseException:
-            threads.shutdown(cancel_futures=True)
-            raise
 
 
 def deviation(

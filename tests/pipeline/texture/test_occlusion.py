@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from pipeline.texture.occlusion import SkyRays, mean_in_chart
-from pipeline.texture.project import Hits, Projector
+from pipeline.texture.occlusion import SkyRays, chart_texels, mean_in_chart, sky_texels
+from pipeline.texture.project import Projector
 from pipeline.types import Material, Surface
 from tests.pipeline.mesh.shapes import mesh_of, plane, together
 
@@ -23,10 +23,9 @@ def test_a_wall_hides_half_the_sky_at_its_foot() -> None:
     )
     rows, columns = (x.ravel() for x in np.indices((16, 16)))
     points = np.column_stack([np.full(256, 0.02), np.linspace(-0.5, 0.5, 256), np.zeros(256)])
-    projector = Projector(surface)
-    hits = projector.project(points, np.tile([0.0, 0, 1], (256, 1)))
-    assert isinstance(hits, Hits)
-    seen = SkyRays(surface, projector.scene).seen(hits, rows, columns)
+    projector = Projector(surface, lambda: None)
+    hits = projector.project(points, np.tile([0.0, 0, 1], (256, 1)), np.full(256, 0.1))
+    seen = SkyRays(surface).seen(hits, rows, columns)
     assert abs(seen.mean() - 0.5) < 0.02
 
 
@@ -35,10 +34,21 @@ def test_the_mean_stays_within_a_chart() -> None:
     faces = np.array([(0, 1, 2), (3, 4, 5)], np.int32)
     owners = np.repeat(np.array([[0] * 8 + [1] * 8], np.int32), 12, axis=0)
     owners[0, 0] = -1
+    charts = chart_texels(owners, faces)
     noise = np.random.default_rng(0).random((12, 16)).astype(np.float32)
     left_only = np.where(owners == 0, noise, np.float32(1))
-    means = mean_in_chart(left_only, owners, faces)
+    is_known = sky_texels(charts)
+    means = mean_in_chart(left_only, is_known, charts, lambda: None)
     assert (means[owners == 1] == 1).all()
     assert means[owners < 0] == 0
-    assert np.isclose(means[6, 4], noise[4:8, 2:6].mean())
-    assert np.isclose(means[6, 7], noise[4:8, 5:8].mean())
+    assert np.isclose(means[6, 4], noise[2:10:2, 0:8:2].mean())
+    assert np.isclose(means[6, 7], noise[2:10:2, 4:8:2].mean())
+
+
+def test_one_texel_of_each_chart_in_a_cell_casts_rays() -> None:
+    charts = np.full((4, 4), -1, np.int32)
+    charts[0, 1] = charts[1, 1] = 3  # one cell, one chart: the upper
+    charts[2, 2], charts[2, 3], charts[3, 2] = 1, 2, 1  # one cell, two charts
+    expected = np.zeros((4, 4), bool)
+    expected[0, 1] = expected[2, 2] = expected[2, 3] = True
+    assert (sky_texels(charts) == expected).all()

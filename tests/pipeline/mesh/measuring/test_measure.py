@@ -6,8 +6,8 @@ import pytest
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from pipeline import threads
 from pipeline.errors import Cancelled
-from pipeline.mesh.measuring import measure
 from pipeline.mesh.measuring.measure import (
     SurfaceDistance,
     components,
@@ -211,8 +211,8 @@ def test_results_are_the_same_with_one_thread_and_with_eight(
     mesh, reference = sphere(12), sphere(40, bump_m=0.1)
     points = np.random.default_rng(7).normal(size=(20_000, 3))
     found = []
-    for threads in (1, 8):
-        monkeypatch.setattr(measure, "MAX_THREADS", threads)
+    for count in (1, 8):
+        monkeypatch.setattr(threads, "MAX_THREADS", count)
         to_reference = SurfaceDistance(reference)
         found.append(
             (

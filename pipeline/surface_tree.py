@@ -246,6 +246,17 @@ def to_triangle(corners: FloatArray, px: float, py: float, pz: float) -> tuple[f
 
 
 @_kernel
+def facing(corners: FloatArray, normal: tuple[float, float, float]) -> float:
+    """Whether a triangle looks along a direction (above 0), or the other way (below)."""
+    ax, ay, az = np.float64(corners[0]), np.float64(corners[1]), np.float64(corners[2])
+    ux, uy, uz = corners[3] - ax, corners[4] - ay, corners[5] - az
+    vx, vy, vz = corners[6] - ax, corners[7] - ay, corners[8] - az
+    nx, ny, nz = normal
+    along: float = nx * (uy * vz - uz * vy) + ny * (uz * vx - ux * vz) + nz * (ux * vy - uy * vx)
+    return along
+
+
+@_kernel
 def scratch() -> tuple[Int64Array, Float64Array]:
     """Room to work for `walk`."""
     return np.empty(STACK, np.int64), np.empty(STACK + WIDTH)
@@ -293,20 +304,8 @@ def walk(
             for f in range(start, min(start + LEAF, len(corners))):
                 d2, _, _ = to_triangle(corners[f], px, py, pz)
                 if d2 < best or (d2 == best and (found < 0 or faces[f] < faces[found])):
-                    if is_one_sided:
-                        ux = np.float64(corners[f, 3]) - corners[f, 0]
-                        uy = np.float64(corners[f, 4]) - corners[f, 1]
-                        uz = np.float64(corners[f, 5]) - corners[f, 2]
-                        vx = np.float64(corners[f, 6]) - corners[f, 0]
-                        vy = np.float64(corners[f, 7]) - corners[f, 1]
-                        vz = np.float64(corners[f, 8]) - corners[f, 2]
-                        facing = (
-                            nx * (uy * vz - uz * vy)
-                            + ny * (uz * vx - ux * vz)
-                            + nz * (ux * vy - uy * vx)
-                        )
-                        if facing <= 0.0:
-                            continue
+                    if is_one_sided and facing(corners[f], normal) <= 0.0:
+                        continue
                     best = d2
                     found = f
                     if best <= enough:
