@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.errors import BudgetUnreachable, InvalidInput
+from pipeline.mesh.lods.symmetry import TOLERANCE, Half, Plane, find_half, whole_of
 from pipeline.mesh.measuring.measure import (
     SurfaceDistance,
     bounds,
@@ -21,6 +22,7 @@ from pipeline.mesh.measuring.measure import (
     edges_of,
     face_areas,
     face_components,
+    topology,
 )
 from pipeline.mesh.polled import polled
 from pipeline.mesh.remeshing.remesh import watertight
@@ -67,7 +69,10 @@ FUSE_RESOLUTIONS = (12, 64)
 # A closed way to simplify a closed mesh is taken even if it is so much farther off.
 OPEN_PENALTY = 1.5
 
-# Points per surface when ways out of an unreachable budget are compared.
+# A symmetric LOD is taken although its mean deviation is so much larger.
+SYMMETRY_PENALTY = 1.1
+
+# Points per surface when two ways to simplify are compared.
 COMPARE_SAMPLES = 4_000
 
 
@@ -87,7 +92,8 @@ class Simplifier:
     """Reduces a mesh in one or more steps, each from the one before.
 
     Each step is fitted to the input, so a chain of LODs from one simplifier is nearer to it than
-    the same chain from several.
+    the same chain from several. A mesh that is its own mirror image stays so, as long as that costs
+    little; see `find_half` for which are.
     """
 
     def __init__(
@@ -122,6 +128,7 @@ class Simplifier:
         self._is_merging_allowed, self._progress = is_merging_allowed, progress
         self._now = Simplified(mesh=mesh, face_source=np.arange(len(mesh.faces), dtype=np.int32))
         self._work: _Collapsing | None = None
+        self._mirrored: _Mirrored | None = None
 
     def reduce(self, *, target_count: int, max_error_m: float | None = None) -> Simplified:
         """Reduce the number of triangles to `target_count` or fewer, keeping the shape.
@@ -150,7 +157,8 @@ class Simplifier:
         self._progress(Stage.SIMPLIFY, 0.0)
         before = len(self._now.mesh.faces)
         if before > target_count:
-            self._now = self._reduced(target_count, max_error_m)
+            result = self._reduced(target_count, max_error_m)
+            self._now = self._symmetric(result, max_error_m)
         logger.info("simplify: %d -> %d faces", before, len(self._now.mesh.faces))
         self._progress(Stage.SIMPLIFY, 1.0)
         return self._now
@@ -159,6 +167,9 @@ class Simplifier:
         if self._work is None:
             tick = _Fraction(self._progress, 0.0)
             self._work = _Collapsing(self._now, self._labels, self._is_merging_allowed, tick)
+            if self._now.mesh is self._original:
+                half = find_half(self._original, self._labels, tick)
+                self._mirrored = _Mirrored(half, self._labels, tick) if half else None
         work = self._work
         work.reach(target_count, max_error_m, self._progress)
         result = work.result()
@@ -192,6 +203,46 @@ class Simplifier:
             )
         return result
 
+    def _symmetric(self, plain: Simplified, max_error_m: float | None) -> Simplified:
+        """A symmetric mesh with as many faces, if there is one that is about as good."""
+        if self._mirrored is None:
+            return plain
+        if self._work is None or self._work.lost_part_count > 0:
+            self._mirrored = None  # a half on its own loses no parts, nor can it be fused
+            return plain
+        mirrored = self._mirrored.reduce(len(plain.mesh.faces), max_error_m, self._progress)
+        return mirrored if self._is_about_as_good(mirrored.mesh, plain.mesh) else plain
+
+    def _is_about_as_good(self, mirrored: Mesh, plain: Mesh) -> bool:
+        if not 0 < len(mirrored.faces) <= len(plain.faces):
+            return False
+        found, expected = topology(mirrored), topology(plain)
+        if (
+            found.non_manifold_edge_count > expected.non_manifold_edge_count
+            or found.winding_conflict_count > expected.winding_conflict_count
+            or found.degenerate_face_count > expected.degenerate_face_count
+            or found.duplicate_face_count > expected.duplicate_face_count
+            or found.is_closed < expected.is_closed
+        ):
+            return False
+        unseen_m = TOLERANCE * diagonal(self._original)
+        allowed_m = max(SYMMETRY_PENALTY * self._mean_deviation_m(plain), unseen_m)
+        return self._mean_deviation_m(mirrored) <= allowed_m
+
+    def _mean_deviation_m(self, mesh: Mesh) -> float:
+        """As `deviation`'s, which would also look for the largest and take ten times as long."""
+        tick = _Fraction(self._progress, 0.95)
+        to_mesh = SurfaceDistance(mesh, tick)
+        there, back = (
+            to.nearest(of.samples(COMPARE_SAMPLES).points, tick)[0]
+            for to, of in ((to_mesh, self._to_original), (self._to_original, to_mesh))
+        )
+        return float(there.mean() + back.mean()) / 2
+
+    @cached_property
+    def _to_original(self) -> SurfaceDistance:
+        return SurfaceDistance(self._original, _Fraction(self._progress, 0.95))
+
     @cached_property
     def _area(self) -> float:
         return float(face_areas(self._original).sum())
@@ -220,6 +271,37 @@ class _Held(Silent):
 
     def __call__(self, stage: Stage, fraction: float) -> None:
         self._progress(stage, 0.95)
+
+
+class _Mirrored:
+    """One half of a symmetric mesh whose edges are being collapsed; the other is its image."""
+
+    def __init__(self, half: Half, labels: IntArray | None, tick: Callable[[], None]) -> None:
+        faces = np.arange(len(half.mesh.faces), dtype=np.int32)
+        start = Simplified(mesh=half.mesh, face_source=faces)
+        labels = None if labels is None else labels[half.face_source]
+        # Caps would close the half along the plane.
+        self._half, self._work = half, _Collapsing(start, labels, False, tick)
+
+    def reduce(
+        self, target_count: int, max_error_m: float | None, progress: Progress
+    ) -> Simplified:
+        """The whole with at most so many triangles, or with more where it goes no further."""
+        if self._work.face_count > target_count // 2:
+            self._work.reach(target_count // 2, max_error_m, _Held(progress))
+            self._work.press_onto(self._half.plane)
+        reduced = self._work.result()
+        mesh, source, image_start = whole_of(reduced.mesh, self._half.plane)
+        source = reduced.face_source[source]
+        return Simplified(
+            mesh=mesh,
+            face_source=np.concatenate(
+                [
+                    self._half.face_source[source[:image_start]],
+                    self._half.across[source[image_start:]],
+                ]
+            ),
+        )
 
 
 class _Collapsing:
@@ -277,6 +359,13 @@ class _Collapsing:
 
         _, source = collapse.left_faces(self._tables)
         return self.part_count - len(np.unique(self._face_parts[source]))
+
+    @property
+    def face_count(self) -> int:
+        """How many faces are left; `result` may have fewer."""
+        from pipeline.mesh.lods import collapse
+
+        return collapse.face_count(self._tables)
 
     def reach(self, target_count: int, max_error_m: float | None, progress: Progress) -> None:
         """Collapse down to the target, or as far as it goes, and fit the result to the input."""
@@ -376,6 +465,29 @@ class _Collapsing:
             np.where(vertex < 0, -1, self._tables.parent[vertex]).astype(np.int32),
         )
         fit.fit(self._tables, self._points, tick)
+
+    def press_onto(self, plane: Plane) -> None:
+        """Put the vertices that come from one on `plane` on it, and all others above it.
+
+        The mesh began on its upper side. Where it began without a vertex there, nothing is done.
+        """
+        from pipeline.mesh.lods import collapse
+
+        began_there = self._positions[:, plane.axis] == np.float32(plane.at_m)
+        if not began_there.any():
+            return
+        vertices = self._vertex_now[began_there]
+        tables = self._tables
+        collapse.find_roots(tables.parent)
+        is_there = np.zeros(len(tables.out), bool)
+        is_there[tables.parent[vertices[vertices >= 0]]] = True
+        # The plane is where the box around the mesh begins, so its coordinate is exactly 0.
+        lowest = TOLERANCE * collapse.SIZE
+        is_low = tables.vertices[:, plane.axis] < lowest
+        for vertex in np.flatnonzero((tables.out >= 0) & (is_there | is_low)).tolist():
+            place = tables.vertices[vertex, :3].astype(np.float64)
+            place[plane.axis] = 0.0 if is_there[vertex] else lowest
+            collapse.move(tables, vertex, *place.tolist())
 
     def result(self) -> Simplified:
         """What is left."""

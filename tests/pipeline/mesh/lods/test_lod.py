@@ -76,7 +76,7 @@ def test_a_mesh_within_the_first_budget_is_lod0() -> None:
 
 
 def test_a_budget_just_below_the_source_is_skipped_and_the_source_stays_untouched() -> None:
-    mesh = sphere(33)
+    mesh = sphere(33, bump_m=0.02)  # not its own mirror image, which would cost a triangle
     assert 4_000 < len(mesh.faces) < 5_000
     listener = Listener()
     options = LodOptions(budgets=(20_000, 10_000, 4_000, 1_000))
