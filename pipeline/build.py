@@ -161,7 +161,7 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
         parts=_part_facts(pieces, lods),
         lods=measures,
         collisions=collisions,
-        missed_texel_ratio=baked.miss_ratio,
+        missed_texel_ratio=baked.measure.missed_texel_ratio,
         size_m=np.ptp(drawn.positions, axis=0).tolist(),
         outputs=outputs,
         warnings=(*request.earlier_warnings, *meter.warnings),

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +25,18 @@ from pipeline.types import (
     UnwrappedMesh,
 )
 
+if TYPE_CHECKING:
+    from pipeline.texture.appearance import Looks
+    from pipeline.texture.project import Hits
+    from pipeline.texture.seams import Border
+
 logger = logging.getLogger(__name__)
 
+_Texels = tuple[NDArray[np.int64], NDArray[np.int64]]
+
 _TEXELS_PER_STEP = 60_000  # about 0.1 s, and what bounds memory
-_REACH_STEP = 61  # of the texels, so many tell how far a LOD is away from the surface; a prime
+_TEXEL_STEP = 61  # one of so many texels speaks for all, where all are not needed; a prime
+_SAME_COLOR = 4 / 255
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,21 +45,49 @@ class BakeOptions:
 
     ambient_occlusion: whether to add how much of the sky the shape itself hides, for scenes
         without real-time occlusion. Adds about half a microsecond per texel.
+    delight: how much of the light that seems to be painted into the colors is divided out, in
+        [0, 1]. An estimate: see `Shading`.
+    roughness, metallic: instead of the source's, in [0, 1]; None keeps them.
     """
 
     ambient_occlusion: bool = False
+    delight: float = 0.0
+    roughness: float | None = None
+    metallic: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("delight", "roughness", "metallic"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise InvalidInput(f"{name} must be in [0, 1], got {value}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BakeMeasure:
+    """How good the textures are. Shares are of the charts' texels, in [0, 1].
+
+    missed_texel_ratio: texels for which only the back of a wall was found.
+    seam_steps: how far the two sides of chart borders differ in base color at mip 0, 1 ..., mean,
+        in 255ths, where the source has the same color on both; empty without borders.
+    black_texel_ratio: texels without any light in base color.
+    highlight_ratio: texels that are nearly white amid darker ones: light that was painted in.
+    delight_contrast: the brightest over the darkest direction in the light that was divided out;
+        1 where none was.
+    """
+
+    missed_texel_ratio: float
+    seam_steps: tuple[float, ...]
+    black_texel_ratio: float
+    highlight_ratio: float
+    delight_contrast: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class BakeResult:
-    """What `bake` makes.
-
-    material: one for all LODs; its textures are square.
-    miss_ratio: share of the charts' texels for which only the back of a wall was found, in [0, 1].
-    """
+    """What `bake` makes. material: one for all LODs; its textures are square."""
 
     material: Material
-    miss_ratio: float
+    measure: BakeMeasure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +153,9 @@ def bake(
     """
     # Imported here, so that options can be read without loading numba and embree.
     from pipeline.texture.dilate import nearest_known
+    from pipeline.texture.faults import black_ratio, highlight_ratio
     from pipeline.texture.rasterize import rasterize
+    from pipeline.texture.seams import chart_border, seam_steps
 
     started = time.monotonic()
     progress(Stage.BAKE, 0.0)
@@ -126,7 +164,8 @@ def bake(
     content = _content(source, options, progress)
     owners = rasterize(target.triangles, texture_size, lambda: progress(Stage.BAKE, 0.02))
     canvas = _Canvas.empty(owners, content, with_sky=options.ambient_occlusion)
-    _Painter(source, target, content, canvas, progress).paint(progress)
+    painter = _Painter(source, target, content, canvas, options, progress)
+    painter.paint(progress)
     nearest = nearest_known(owners >= 0, lambda: progress(Stage.BAKE, 0.92))
 
     def filled(pixels: ByteArray) -> Image:
@@ -136,21 +175,33 @@ def bake(
     material = _material(
         source,
         content,
+        options,
         base_color=filled(canvas.base_color),
         normal=filled(canvas.normal),
         orm=None if canvas.orm is None else filled(canvas.orm),
         emissive=None if canvas.emissive is None else filled(canvas.emissive),
     )
+    border = chart_border(lods)
+    is_same = painter.is_same_on_both_sides(border)
+    assert material.base_color is not None
+    measure = BakeMeasure(
+        missed_texel_ratio=float(canvas.is_missed.sum() / (owners >= 0).sum()),
+        seam_steps=seam_steps(
+            border.uvs[:, is_same], material.base_color, lambda: progress(Stage.BAKE, 0.98)
+        ),
+        black_texel_ratio=black_ratio(canvas.base_color, owners),
+        highlight_ratio=highlight_ratio(canvas.base_color, owners),
+        delight_contrast=painter.delight_contrast,
+    )
     progress(Stage.BAKE, 1.0)
-    miss_ratio = int(canvas.is_missed.sum()) / int((owners >= 0).sum())
     logger.info(
         "bake: %d texels from %d faces, %.2f %% missed, in %.2f s",
         int((owners >= 0).sum()),
         len(source.faces),
-        100 * miss_ratio,
+        100 * measure.missed_texel_ratio,
         time.monotonic() - started,
     )
-    return BakeResult(material=material, miss_ratio=miss_ratio)
+    return BakeResult(material=material, measure=measure)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,19 +245,26 @@ class _Painter:
         target: _Target,
         content: _Content,
         canvas: _Canvas,
+        options: BakeOptions,
         progress: Progress,
     ) -> None:
         from pipeline.texture.appearance import Appearance
+        from pipeline.texture.delight import Shading
         from pipeline.texture.occlusion import SkyRays, chart_texels, sky_texels
         from pipeline.texture.project import Projector
 
         self._target, self._content, self._canvas = target, content, canvas
+        self._options = options
         progress(Stage.BAKE, 0.05)
         self._projector = Projector(source, lambda: progress(Stage.BAKE, 0.06))
         self._appearance = Appearance(
             source, content.alpha_cutoff, lambda: progress(Stage.BAKE, 0.07)
         )
         self._reaches_m = self._reaches()
+        self._shading: Shading | None = None
+        if options.delight > 0:
+            looks = self._seen(self._some_texels())[1]
+            self._shading = Shading(looks.normals, looks.base_color[:, :3])
         if canvas.sky is not None:
             progress(Stage.BAKE, 0.08)
             self._sky_rays = SkyRays(source)
@@ -235,10 +293,33 @@ class _Painter:
             )
             canvas.orm[:, :, 0] = to_bytes(canvas.orm[:, :, 0] / np.float32(255) * open_share)
 
+    @property
+    def delight_contrast(self) -> float:
+        """See `BakeMeasure`."""
+        return 1.0 if self._shading is None else self._shading.contrast**self._options.delight
+
+    def is_same_on_both_sides(self, border: "Border") -> NDArray[np.bool_]:
+        """`[N]`: where the source has one color, seen from either side of a chart border."""
+        reaches_m = self._reaches_m[border.lods]
+        texel_sizes_m = np.zeros(len(border.lods))
+        colors = [
+            srgb_from_linear(
+                self._appearance.look(
+                    self._projector.project(points, normals, reaches_m), texel_sizes_m
+                ).base_color[:, :3]
+            )
+            for points, normals in zip(border.points, border.normals, strict=True)
+        ]
+        is_same: NDArray[np.bool_] = np.abs(colors[0] - colors[1]).max(axis=1) <= _SAME_COLOR
+        return is_same
+
+    def _some_texels(self) -> _Texels:
+        rows, columns = np.nonzero(self._canvas.owners >= 0)
+        return rows[::_TEXEL_STEP], columns[::_TEXEL_STEP]
+
     def _reaches(self) -> NDArray[np.float64]:
         """How far to look for the right side of a wall, for each LOD."""
-        texels = np.nonzero(self._canvas.owners >= 0)
-        some = texels[0][::_REACH_STEP], texels[1][::_REACH_STEP]
+        some = self._some_texels()
         points, normals, _ = self._places(some)
         lods = self._target.face_lods[self._canvas.owners[some]]
         return np.array(
@@ -249,7 +330,7 @@ class _Painter:
         )
 
     def _places(
-        self, texels: tuple[NDArray[np.int64], NDArray[np.int64]]
+        self, texels: _Texels
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Positions, normals and tangents of the LODs at these texels, not normalized."""
         from pipeline.texture.interpolate import interpolate
@@ -264,6 +345,22 @@ class _Painter:
             interpolate(target.tangents, target.faces, faces, weights),
         )
 
+    def _seen(
+        self, texels: _Texels
+    ) -> tuple["Hits", "Looks", NDArray[np.float64], NDArray[np.float64]]:
+        """What these texels show of the source; normals and tangents of the LODs there."""
+        faces = self._canvas.owners[texels]
+        points, normals, tangents = self._places(texels)
+        hits = self._projector.project(
+            points, normals, self._reaches_m[self._target.face_lods[faces]]
+        )
+        looks = self._appearance.look(hits, self._target.texel_sizes_m[faces])
+        if self._options.roughness is not None:
+            looks.orm[:, 1] = self._options.roughness
+        if self._options.metallic is not None:
+            looks.orm[:, 2] = self._options.metallic
+        return hits, looks, normals, tangents
+
     def _paint_rows(self, first: int, end: int) -> None:
         from pipeline.texture.sample import to_bytes
         from pipeline.texture.tangent_space import to_tangent_space
@@ -273,13 +370,12 @@ class _Painter:
         if not len(rows):
             return
         texels = rows + first, columns
-        faces = canvas.owners[texels]
-        points, normals, tangents = self._places(texels)
-        reaches_m = self._reaches_m[self._target.face_lods[faces]]
-        hits = self._projector.project(points, normals, reaches_m)
-        looks = self._appearance.look(hits, self._target.texel_sizes_m[faces])
+        hits, looks, normals, tangents = self._seen(texels)
         canvas.is_missed[texels] = hits.is_missed
-        color = np.column_stack([srgb_from_linear(looks.base_color[:, :3]), looks.base_color[:, 3]])
+        light = looks.base_color[:, :3]
+        if self._shading is not None:
+            light = light / self._shading.at(looks.normals)[:, None] ** self._options.delight
+        color = np.column_stack([srgb_from_linear(light), looks.base_color[:, 3]])
         canvas.base_color[texels] = to_bytes(color)[:, : canvas.base_color.shape[2]]
         # A wall that is seen from behind shows its back: turn its normal round.
         toward_us = np.where(hits.is_missed[:, None], -looks.normals, looks.normals)
@@ -353,17 +449,27 @@ def _content(source: Surface, options: BakeOptions, progress: Progress) -> _Cont
             "The asset has single- and double-sided materials; its one material is double-sided, "
             "so the backs of single-sided parts show, too.",
         )
-    surfaces = {(material.metallic_factor, material.roughness_factor) for material in materials}
+    surfaces = {_surface_of(material, options) for material in materials}
+    has_own_surface = options.roughness is None or options.metallic is None
     glows = {material.emissive_factor for material in materials}
     return _Content(
         alpha_mode=alpha_mode,
         alpha_cutoff=next((mask.alpha_cutoff for mask in masks if mask.alpha_cutoff > 0), 0.5),
         has_orm=options.ambient_occlusion
         or len(surfaces) > 1
-        or any(material.metallic_roughness or material.occlusion for material in materials),
+        or any(material.occlusion for material in materials)
+        or (has_own_surface and any(material.metallic_roughness for material in materials)),
         has_emissive=len(glows) > 1
         or any(material.emissive and any(material.emissive_factor) for material in materials),
         glow_scale=max(1.0, *(max(factor) for factor in glows)),
+    )
+
+
+def _surface_of(material: Material, options: BakeOptions) -> tuple[float, float]:
+    """Roughness and metallic of a material, without its texture."""
+    return (
+        material.roughness_factor if options.roughness is None else options.roughness,
+        material.metallic_factor if options.metallic is None else options.metallic,
     )
 
 
@@ -385,6 +491,7 @@ def _textures(material: Material) -> list[Image]:
 def _material(
     source: Surface,
     content: _Content,
+    options: BakeOptions,
     *,
     base_color: Image,
     normal: Image,
@@ -393,11 +500,12 @@ def _material(
 ) -> Material:
     materials = _used(source)
     first = materials[0]
+    roughness, metallic = _surface_of(first, options)
     return Material(
         name=first.name,
         base_color=base_color,
-        metallic_factor=1.0 if orm else first.metallic_factor,
-        roughness_factor=1.0 if orm else first.roughness_factor,
+        metallic_factor=1.0 if orm else metallic,
+        roughness_factor=1.0 if orm else roughness,
         metallic_roughness=orm,
         normal=normal,
         occlusion=orm,

@@ -71,8 +71,8 @@ class Projector:
 
     def project(
         self,
-        points: NDArray[np.float64],
-        normals: NDArray[np.float64],
+        points: NDArray[np.floating],
+        normals: NDArray[np.floating],
         reaches_m: NDArray[np.float64],
     ) -> Hits:
         """Project `[N, 3]` points with outward normals of any length; `reaches_m` is `[N]`.
@@ -88,8 +88,8 @@ class Projector:
 
     def _nearest(
         self,
-        points: NDArray[np.float64],
-        normals: NDArray[np.float64],
+        points: NDArray[np.floating],
+        normals: NDArray[np.floating],
         reaches_m: NDArray[np.float64],
     ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
         faces = np.empty(len(points), np.int64)

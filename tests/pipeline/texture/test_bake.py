@@ -69,7 +69,7 @@ def _ball_lods() -> tuple[UnwrappedMesh, ...]:
 
 
 def _bake(
-    lods: tuple[UnwrappedMesh, ...], source: Surface, size: int = SIZE, **options: bool
+    lods: tuple[UnwrappedMesh, ...], source: Surface, size: int = SIZE, **options: Any
 ) -> BakeResult:
     return bake(lods, source, size, BakeOptions(**options), Silent())
 
@@ -159,7 +159,7 @@ def test_vertex_colors_of_a_ball_show_on_every_lod() -> None:
     dense = sphere(96)
     colors = np.column_stack([_ball_color(dense.positions), np.ones(len(dense.positions))])
     result = _bake(_ball_lods(), _surface(dense, colors=colors.astype(np.float32)))
-    assert result.miss_ratio == 0
+    assert result.measure.missed_texel_ratio == 0
     for mesh in _ball_lods():
         faces, weights, value = _seen(mesh, result.material.base_color, srgb=True)
         wanted = _ball_color(_unit(_at(mesh.positions, mesh, faces, weights)))
@@ -299,7 +299,7 @@ def test_a_thin_double_wall_keeps_its_sides_apart() -> None:
     faces, _, value = _seen(lods[0], result.material.base_color)
     assert len(np.unique(faces)) > 100
     assert (value[:, 0] > 0.99).mean() > 0.999
-    assert result.miss_ratio < 0.001
+    assert result.measure.missed_texel_ratio < 0.001
 
 
 def test_a_source_turned_inside_out_is_a_miss_but_shows_its_colors() -> None:
@@ -309,7 +309,7 @@ def test_a_source_turned_inside_out_is_a_miss_but_shows_its_colors() -> None:
         turned, normals=-ball.positions, materials=(Material(base_color_factor=(0, 1, 0, 1)),)
     )
     result = _bake(_ball_lods(), source)
-    assert result.miss_ratio == 1
+    assert result.measure.missed_texel_ratio == 1
     assert (_pixels(result.material.base_color) == (0, 255, 0)).all()
     points, seen = _decoded(_ball_lods()[0], result.material.normal)
     assert _angles(seen, _unit(points)).mean() < 2
@@ -337,7 +337,7 @@ def test_a_thin_plank_that_was_inside_out_keeps_top_and_bottom() -> None:
     for material, is_here in ((1, (height > 0).all(axis=1)), (2, (height < 0).all(axis=1))):
         assert is_here.sum() > 100
         assert (seen[is_here].argmax(axis=1) == material).all()
-    assert result.miss_ratio == 0
+    assert result.measure.missed_texel_ratio == 0
 
 
 # --- what the material holds
@@ -556,3 +556,28 @@ def test_nothing_to_bake_from_or_on_is_refused() -> None:
         _bake((_square(),), nothing)
     with pytest.raises(InvalidInput, match="no faces to bake on"):
         _bake((), _surface(sphere(8)))
+
+
+def test_given_roughness_and_metallic_replace_the_source_s() -> None:
+    source = _surface(sphere(48))
+    given = _bake(_ball_lods(), source, roughness=0.3, metallic=1.0).material
+    assert (given.roughness_factor, given.metallic_factor) == (0.3, 1.0)
+    assert given.metallic_roughness is None
+    with pytest.raises(InvalidInput, match=r"roughness must be in \[0, 1\], got 1.5"):
+        BakeOptions(roughness=1.5)
+
+
+def test_painted_light_is_divided_out_if_asked_for() -> None:
+    dense = sphere(96)
+    light = np.repeat(0.4 + 0.3 * _unit(dense.positions)[:, 1:2], 3, axis=1)
+    colors = np.column_stack([light, np.ones(len(light))]).astype(np.float32)
+    source = _surface(dense, colors=colors)
+    kept, freed = (_bake(_ball_lods(), source, delight=strength) for strength in (0.0, 1.0))
+    assert kept.measure.delight_contrast == 1
+    assert freed.measure.delight_contrast > 2
+
+    def spread(result: BakeResult) -> float:
+        _, _, value = _seen(_ball_lods()[0], result.material.base_color, srgb=True)
+        return float(np.std(value))
+
+    assert spread(freed) < 0.3 * spread(kept)
