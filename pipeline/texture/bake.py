@@ -67,7 +67,7 @@ class BakeMeasure:
     """How good the textures are. Shares are of the charts' texels, in [0, 1].
 
     missed_texel_ratio: texels for which only the back of a wall was found.
-    seam_steps: how far the two sides of chart borders differ in base color at mip 0, 1 ..., mean,
+    seam_step: how far the two sides of chart borders differ in base color at mip 0, 1 ..., mean,
         in 255ths, where the source has the same color on both; empty without borders.
     black_texel_ratio: texels without any light in base color.
     highlight_ratio: texels that are nearly white amid darker ones: light that was painted in.
@@ -76,7 +76,7 @@ class BakeMeasure:
     """
 
     missed_texel_ratio: float
-    seam_steps: tuple[float, ...]
+    seam_step: tuple[float, ...]
     black_texel_ratio: float
     highlight_ratio: float
     delight_contrast: float
@@ -186,7 +186,7 @@ def bake(
     assert material.base_color is not None
     measure = BakeMeasure(
         missed_texel_ratio=float(canvas.is_missed.sum() / (owners >= 0).sum()),
-        seam_steps=seam_steps(
+        seam_step=seam_steps(
             border.uvs[:, is_same], material.base_color, lambda: progress(Stage.BAKE, 0.98)
         ),
         black_texel_ratio=black_ratio(canvas.base_color, owners),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from server.cli.model_commands import models_app
+from server.cli.quality_commands import register as register_quality
 from server.cli.train_command import register
 
 if TYPE_CHECKING:
@@ -384,6 +385,7 @@ def doctor(
 
 app.add_typer(models_app)
 register(app)
+register_quality(app)
 
 
 @contextmanager
