@@ -12,7 +12,22 @@ from pipeline.export.name import asset_name, part_names
 from pipeline.mesh.lods.lod_options import LodOptions
 from pipeline.options import AssetOptions
 from pipeline.place import Placement, placement
-from pipeline.report import Json, StageMeter, StageRecord, library_versions, report_json
+from pipeline.quality.provenance import (
+    inputs_of,
+    provenance_record,
+    read_record,
+    sealed,
+    told_recipe,
+)
+from pipeline.report import (
+    Json,
+    StageMeter,
+    StageRecord,
+    collision_facts,
+    keeps_budgets,
+    library_versions,
+    report_json,
+)
 from pipeline.scene import assembled, frame_of, part_of, together, transformed
 from pipeline.stored_surface import surface_from_bytes
 from pipeline.types import (
@@ -82,6 +97,7 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
     from pipeline.mesh.lods.parts import PartMesh, joined
     from pipeline.mesh.repairing.repair import RepairOptions
     from pipeline.preview import preview_sheet
+    from pipeline.quality.materials import material_facts
     from pipeline.texture.bake import bake
 
     default_repair = (
@@ -137,6 +153,11 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
         billboard, more, measures = _billboard(
             file_name, unwrapped[0], baked.material, measures, options.lod, meter
         )
+    recipe = told_recipe(
+        {**request.recipe, "options": asdict(options), "versions": library_versions()},
+        options.provenance,
+    )
+    inputs = inputs_of(recipe)
     glb = export_glb(
         request.name,
         unwrapped,
@@ -147,24 +168,33 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
         meter,
         billboard=billboard,
     )
+    glb = sealed(glb, provenance_record(recipe, inputs, options.provenance))
     preview = preview_sheet(glb, lambda: meter(Stage.EXPORT, 1.0))
     meter.preview(Stage.EXPORT, preview)
     meter(Stage.EXPORT, 1.0)
 
     outputs = {f"{file_name}.glb": glb, f"{file_name}.preview.png": preview}
     outputs |= {artifact.file_name: artifact.content for artifact in more}
+    sections: dict[str, Json] = {
+        "size_m": [round(float(side), 6) for side in np.ptp(drawn.positions, axis=0)],
+        "lods": [asdict(measure) for measure in measures],
+        "topology": [_topology_facts(lod.mesh) for lod in lods],
+        "bake": asdict(baked.measure),
+        "materials": material_facts(glb),
+        "collision": collision_facts(collisions),
+        "parts": _part_facts(pieces, lods),
+        "repair": _repair_facts(pieces),
+        "inputs": [asdict(one) for one in inputs],
+        "provenance": read_record(glb),
+    }
     report = report_json(
         name=file_name,
-        recipe={**request.recipe, "options": asdict(options), "versions": library_versions()},
+        recipe=recipe,
         records=(*request.earlier, *meter.finish()),
-        repair=_repair_facts(pieces),
-        parts=_part_facts(pieces, lods),
-        lods=measures,
-        collisions=collisions,
-        missed_texel_ratio=baked.measure.missed_texel_ratio,
-        size_m=np.ptp(drawn.positions, axis=0).tolist(),
         outputs=outputs,
         warnings=(*request.earlier_warnings, *meter.warnings),
+        passed=keeps_budgets(measures),
+        sections=sections,
     )
     return (
         Artifact(
@@ -359,6 +389,13 @@ def _repair_facts(pieces: Sequence[_Piece]) -> Mapping[str, Json]:
     if not pieces[0].name:
         return pieces[0].counts
     return {piece.name: piece.counts for piece in pieces}
+
+
+def _topology_facts(mesh: Mesh) -> dict[str, Json]:
+    from pipeline.mesh.measuring.measure import topology
+
+    counts = topology(mesh)
+    return {**asdict(counts), "closed": counts.is_closed}
 
 
 def _part_facts(pieces: Sequence[_Piece], lods: Sequence["Lod"]) -> list[Mapping[str, Json]]:

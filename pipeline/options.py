@@ -13,6 +13,7 @@ from pipeline.model.condition.options import ConditionOptions
 from pipeline.model.formats import DecodeOptions
 from pipeline.model.sampler import SamplerOptions
 from pipeline.place import PlaceOptions
+from pipeline.quality.provenance import ProvenanceOptions
 from pipeline.scene import PartOptions
 from pipeline.texture.bake import BakeOptions
 
@@ -37,6 +38,7 @@ class AssetOptions:
     collision: CollisionOptions = field(default_factory=CollisionOptions)
     export: ExportOptions = field(default_factory=ExportOptions)
     parts: PartOptions = field(default_factory=PartOptions)
+    provenance: ProvenanceOptions = field(default_factory=ProvenanceOptions)
 
     def __post_init__(self) -> None:
         if self.lod.impostor and self.parts.mode == "separate":

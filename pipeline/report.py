@@ -5,7 +5,7 @@ import json
 import resource
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.types import Collision, LodMeasure, Progress, Stage
@@ -120,84 +120,32 @@ def report_json(
     name: str,
     recipe: Mapping[str, Json],
     records: Sequence[StageRecord],
-    repair: Mapping[str, Json],
-    parts: Sequence[Mapping[str, Json]],
-    lods: Sequence[LodMeasure],
-    collisions: Sequence[Collision],
-    missed_texel_ratio: float,
-    size_m: Sequence[float],
     outputs: Mapping[str, bytes],
     warnings: Sequence[str],
+    passed: bool = True,
+    sections: Mapping[str, Json],
 ) -> bytes:
     """Write down how the asset was made and how good it is.
+
+    `pipeline/quality/report.schema.json` says what is in it.
 
     Args:
         name: The asset's name.
         recipe: Everything needed to make it again: inputs, seed, options, versions, hashes.
         records: The stages, in order.
-        repair: What repair counted; of an asset in parts, by part.
-        parts: What became of its parts, if it has any.
-        lods: Finest first.
-        collisions: The collision shapes, one per part or one for all.
-        missed_texel_ratio: Texels whose source point could not be found, and were filled.
-        size_m: Width, height, depth in metres.
         outputs: The files, by name.
         warnings: What went poorer than asked.
+        passed: Whether it is what was asked for.
+        sections: What was measured; none of an asset without a mesh.
     """
     content = {
-        **_head(name, recipe, warnings),
-        "passed": all(lod.budget == 0 or lod.triangle_count <= lod.budget for lod in lods),
-        "size_m": [round(float(s), 6) for s in size_m],
-        "lods": [asdict(lod) for lod in lods],
-        "parts": parts,
-        "collision": collision_facts(collisions),
-        "bake": {"missed_texel_ratio": missed_texel_ratio},
-        "repair": repair,
-        **_tail(records, outputs),
-    }
-    return (json.dumps(content, indent=2) + "\n").encode()
-
-
-def collision_facts(collisions: Sequence[Collision]) -> dict[str, Json]:
-    """The collision shapes of all parts as one: how many, of what kind, how well they fit."""
-    kinds = {collision.kind for collision in collisions}
-    covers = [c.over_cover for c in collisions if c.over_cover is not None]
-    return {
-        "kind": kinds.pop() if len(kinds) == 1 else "decompose",
-        "hull_count": sum(len(collision.hulls) for collision in collisions),
-        "over_cover": max(covers) if covers else None,
-        "protrusion_m": max(collision.protrusion_m for collision in collisions),
-    }
-
-
-def generation_report_json(
-    *,
-    name: str,
-    recipe: Mapping[str, Json],
-    records: Sequence[StageRecord],
-    outputs: Mapping[str, bytes],
-    warnings: Sequence[str],
-) -> bytes:
-    """As `report_json`, of an asset without a mesh: there is nothing to measure."""
-    content = {
-        **_head(name, recipe, warnings),
-        "passed": True,
-        **_tail(records, outputs),
-    }
-    return (json.dumps(content, indent=2) + "\n").encode()
-
-
-def _head(name: str, recipe: Mapping[str, Json], warnings: Sequence[str]) -> dict[str, Json]:
-    return {
-        "schema": "lodsmith.report/1",
+        "schema": "lodsmith.report/2",
         "name": name,
+        "passed": passed,
         "warnings": list(warnings),
         "recipe": recipe,
-    }
-
-
-def _tail(records: Sequence[StageRecord], outputs: Mapping[str, bytes]) -> dict[str, Json]:
-    return {
+        **({"model": recipe["model"]} if recipe.get("model") else {}),
+        **sections,
         "stages": [
             {
                 "stage": record.stage.value,
@@ -210,4 +158,22 @@ def _tail(records: Sequence[StageRecord], outputs: Mapping[str, bytes]) -> dict[
             file: {"sha256": hashlib.sha256(data).hexdigest(), "size_bytes": len(data)}
             for file, data in outputs.items()
         },
+    }
+    return (json.dumps(content, indent=2) + "\n").encode()
+
+
+def keeps_budgets(lods: Sequence[LodMeasure]) -> bool:
+    """Whether no LOD has more triangles than asked."""
+    return all(lod.budget == 0 or lod.triangle_count <= lod.budget for lod in lods)
+
+
+def collision_facts(collisions: Sequence[Collision]) -> dict[str, Json]:
+    """The collision shapes of all parts as one: how many, of what kind, how well they fit."""
+    kinds = {collision.kind for collision in collisions}
+    covers = [c.over_cover for c in collisions if c.over_cover is not None]
+    return {
+        "kind": kinds.pop() if len(kinds) == 1 else "decompose",
+        "hull_count": sum(len(collision.hulls) for collision in collisions),
+        "over_cover": max(covers) if covers else None,
+        "protrusion_m": max(collision.protrusion_m for collision in collisions),
     }

@@ -12,12 +12,8 @@ from pipeline.errors import EmptyResult, InvalidInput, OutOfMemory
 from pipeline.export.name import variant_name
 from pipeline.model.load_options import LoadOptions
 from pipeline.options import AssetOptions
-from pipeline.report import (
-    Json,
-    StageMeter,
-    generation_report_json,
-    library_versions,
-)
+from pipeline.quality.provenance import told_recipe
+from pipeline.report import Json, StageMeter, library_versions, report_json
 from pipeline.stored_surface import surface_from_bytes, surface_to_bytes
 from pipeline.types import Artifact, ModelFacts, PartOf, Progress, Stage
 
@@ -207,19 +203,23 @@ def _with_reports(
     reported = []
     for number, variant in enumerate(variants):
         name = variant_name(request.name, number, len(request.seeds))
-        recipe: Mapping[str, Json] = {
-            **request.recipe,
-            "seed": variant.seed,
-            "model": asdict(models.facts),
-            "options": asdict(request.options),
-            "versions": library_versions(),
-        }
-        content = generation_report_json(
+        recipe = told_recipe(
+            {
+                **request.recipe,
+                "seed": variant.seed,
+                "model": asdict(models.facts),
+                "options": asdict(request.options),
+                "versions": library_versions(),
+            },
+            request.options.provenance,
+        )
+        content = report_json(
             name=name,
             recipe=recipe,
             records=records,
             outputs={artifact.file_name: artifact.content for artifact in variant.artifacts},
             warnings=meter.warnings,
+            sections={},
         )
         report = Artifact(
             role="report",

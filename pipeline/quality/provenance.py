@@ -59,6 +59,22 @@ class Input:
     license: str = ""
 
 
+def told_recipe(recipe: Mapping[str, Json], options: ProvenanceOptions) -> dict[str, Json]:
+    """A recipe for the report; without any prompt where nothing of it may be told.
+
+    The report lies in the house beside the asset, so a prompt of which only the hash leaves the
+    house stays readable there.
+    """
+    if options.prompt != "omit":
+        return dict(recipe)
+    told = {key: value for key, value in recipe.items() if key != "prompt"}
+    chosen = told.get("options")
+    if isinstance(chosen, Mapping) and isinstance(chosen.get("condition"), Mapping):
+        condition = {k: v for k, v in chosen["condition"].items() if k != "negative_prompt"}
+        told["options"] = {**chosen, "condition": condition}
+    return told
+
+
 def inputs_of(recipe: Mapping[str, Json]) -> tuple[Input, ...]:
     """The files that a report's recipe names, in order."""
     role: InputRole = "picture" if "model" in recipe else "mesh"

@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.report import StageMeter, StageRecord, collision_facts, report_json
+from pipeline.report import (
+    StageMeter,
+    StageRecord,
+    collision_facts,
+    keeps_budgets,
+    report_json,
+)
 from pipeline.types import Collision, Hull, LodMeasure, Silent, Stage
 
 
@@ -129,16 +135,12 @@ def lod(triangle_count: int, budget: int) -> LodMeasure:
 def report(*lods: LodMeasure) -> tuple[bytes, Any]:
     content = report_json(
         name="Barrel",
-        recipe={"prompt": "a barrel", "seed": 7, "options": {"lods": [1000, 500]}},
+        recipe={"prompt": "a barrel", "seed": 7, "model": {"name": "starter"}},
         records=[StageRecord(stage=Stage.BAKE, seconds=1.23456, peak_memory_bytes=1000)],
-        repair={"welded": 3},
-        parts=[],
-        lods=lods,
-        collisions=[BOX],
-        missed_texel_ratio=0.25,
-        size_m=[0.5, 1.00000049, 0.25],
         outputs={"Barrel.glb": b"glTF"},
         warnings=["bake: dark"],
+        passed=keeps_budgets(lods),
+        sections={"size_m": [0.5, 1.0, 0.25]},
     )
     return content, json.loads(content)
 
@@ -146,29 +148,18 @@ def report(*lods: LodMeasure) -> tuple[bytes, Any]:
 def test_report_says_what_was_measured() -> None:
     content, found = report(lod(1000, 1000), lod(400, 500))
     assert found == {
-        "schema": "lodsmith.report/1",
+        "schema": "lodsmith.report/2",
         "name": "Barrel",
         "passed": True,
         "warnings": ["bake: dark"],
-        "recipe": {"prompt": "a barrel", "seed": 7, "options": {"lods": [1000, 500]}},
+        "recipe": {"prompt": "a barrel", "seed": 7, "model": {"name": "starter"}},
+        "model": {"name": "starter"},
         "size_m": [0.5, 1.0, 0.25],
-        "lods": [
-            {"triangle_count": 1000, "budget": 1000, "deviation_max_m": 0.01,
-             "deviation_mean_m": 0.001, "normal_deviation_deg": 0.0, "silhouette_px": 0.0,
-             "screen_coverage": 0.5},
-            {"triangle_count": 400, "budget": 500, "deviation_max_m": 0.01,
-             "deviation_mean_m": 0.001, "normal_deviation_deg": 0.0, "silhouette_px": 0.0,
-             "screen_coverage": 0.5},
-        ],
-        "parts": [],
-        "collision": {"kind": "box", "hull_count": 1, "over_cover": 1.5, "protrusion_m": 0.25},
-        "bake": {"missed_texel_ratio": 0.25},
-        "repair": {"welded": 3},
         "stages": [{"stage": "bake", "seconds": 1.235, "peak_memory_bytes": 1000}],
         "outputs": {
             "Barrel.glb": {"sha256": hashlib.sha256(b"glTF").hexdigest(), "size_bytes": 4}
         },
-    }  # fmt: skip
+    }
     assert content.endswith(b"}\n")
 
 

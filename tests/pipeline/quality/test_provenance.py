@@ -14,6 +14,7 @@ from pipeline.quality.provenance import (
     provenance_record,
     read_record,
     sealed,
+    told_recipe,
 )
 from pipeline.quality.verify import Verdict, verify_glb
 from tests.pipeline.samples import pack_glb, triangle_file, unpack_glb
@@ -179,3 +180,14 @@ def test_a_file_without_a_place_for_the_record_is_refused() -> None:
 )  # fmt: skip
 def test_a_file_without_a_record_has_none(text: bytes) -> None:
     assert read_record(pack_glb(text, b"")) is None
+
+
+def test_where_no_prompt_may_be_told_the_recipe_has_none() -> None:
+    recipe = {
+        "prompt": "a secret",
+        "seed": 1,
+        "options": {"condition": {"negative_prompt": "another", "multi_image": "stochastic"}},
+    }
+    told = told_recipe(recipe, ProvenanceOptions(prompt="omit"))
+    assert told == {"seed": 1, "options": {"condition": {"multi_image": "stochastic"}}}
+    assert told_recipe(recipe, ProvenanceOptions()) == recipe

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # has no types
 
-from pipeline.mesh.repairing.repair import RepairOptions, repair
+from pipeline.build import BuildRequest, build_asset
+from pipeline.mesh.charts.unwrap import UnwrapOptions
 from pipeline.options import AssetOptions
 from pipeline.quality.materials import material_facts
 from pipeline.quality.provenance import (
@@ -20,17 +21,14 @@ from pipeline.quality.provenance import (
     sealed,
 )
 from pipeline.quality.schema import report_schema_text
-from pipeline.report import (
-    StageRecord,
-    generation_report_json,
-    library_versions,
-    report_json,
-)
-from pipeline.types import Collision, Hull, LodMeasure, Mesh, Silent, Stage
+from pipeline.report import StageMeter, StageRecord, library_versions, report_json
+from pipeline.stored_surface import surface_to_bytes
+from pipeline.types import Material, Silent, Stage, Surface
 from tests.pipeline.quality.sample_report import Json, report
 from tests.pipeline.samples import triangle_file, unwrapped_cube
 
 SCHEMA: Json = json.loads(report_schema_text())
+MISSING_HERE = {"uv"}
 VALIDATOR = Draft202012Validator(SCHEMA)
 RECIPE: dict[str, Any] = {  # Any: JSON
     "prompt": "a crate",
@@ -75,31 +73,38 @@ def test_what_we_do_not_know_yet_is_allowed() -> None:
     assert complaints(document) == []
 
 
-def test_the_report_of_a_real_mesh_keeps_it() -> None:
+def test_the_report_of_a_real_asset_keeps_it() -> None:
     cube = unwrapped_cube()
-    repaired = repair(
-        Mesh(positions=cube.positions, faces=cube.faces), RepairOptions.for_upload(), Silent()
+    surface = Surface(
+        positions=cube.positions,
+        faces=cube.faces,
+        normals=cube.normals,
+        face_materials=np.zeros(len(cube.faces), np.int32),
+        materials=(Material(),),
     )
-    measure = LodMeasure(
-        triangle_count=12, budget=0, deviation_max_m=0.0, deviation_mean_m=0.0,
-        normal_deviation_deg=0.0, silhouette_px=0.0, screen_coverage=0.01,
-    )  # fmt: skip
-    hull = Hull(positions=np.zeros((8, 3), np.float32), faces=np.zeros((12, 3), np.int32))
-    collision = Collision(kind="hull", hulls=(hull,), over_cover=None, protrusion_m=0.0)
-    counts = asdict(repaired.counts)
-    for repair_facts in (counts, {"Lid": counts, "Body": counts}):
-        content = report_json(
-            name="Crate", recipe=RECIPE, records=RECORDS, repair=repair_facts,
-            parts=[{"name": "Lid", "copies": 2, "triangle_counts": [12]}], lods=[measure],
-            collisions=[collision], missed_texel_ratio=0.0, size_m=[1.0, 1.0, 1.0],
-            outputs={"Crate.glb": b"glTF"}, warnings=["bake: dark"],
-        )  # fmt: skip
-        assert complaints(json.loads(content)) == []
+    request = BuildRequest(
+        name="Crate",
+        surface=surface_to_bytes(surface),
+        options=AssetOptions(unwrap=UnwrapOptions(texture_size=64)),
+        generated=False,
+        has_size=True,
+        recipe=RECIPE,
+    )
+    made = {a.role: a.content for a in build_asset(request, StageMeter(Silent(), lambda: 0.0))}
+    document = json.loads(made["report"])
+    assert complaints(document) == []
+    assert set(document) == set(SCHEMA["properties"]) - MISSING_HERE
+    assert document["provenance"] == read_record(made["model"])
 
 
 def test_the_report_of_an_asset_without_a_mesh_keeps_it() -> None:
-    content = generation_report_json(
-        name="Crate", recipe=RECIPE, records=RECORDS, outputs={"Crate.ply": b"ply"}, warnings=[]
+    content = report_json(
+        name="Crate",
+        recipe=RECIPE,
+        records=RECORDS,
+        outputs={"Crate.ply": b"ply"},
+        warnings=[],
+        sections={},
     )
     assert complaints(json.loads(content)) == []
 
