@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -185,7 +185,7 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
         "parts": _part_facts(pieces, lods),
         "repair": _repair_facts(pieces),
         "inputs": [asdict(one) for one in inputs],
-        "provenance": read_record(glb),
+        "provenance": cast("Json", read_record(glb)),
     }
     report = report_json(
         name=file_name,

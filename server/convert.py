@@ -91,6 +91,39 @@ def spec_from(message: pb.JobSpec) -> JobSpec:
     )
 
 
+def spec_again_from(message: pb.JobSpec, earlier: JobSpec, uid: str) -> JobSpec:
+    """Read what to export again from the dense surfaces of the job `uid`, which had a spec.
+
+    Raises:
+        InvalidRequest: If the message says how the surfaces are to be made.
+    """
+    allowed = {"job", "asset_name", "options"}
+    for field, _ in message.ListFields():
+        if field.name not in allowed:
+            raise InvalidRequest(
+                f"spec.{field.name} decides what the dense surface is, which {uid} has made "
+                "already; leave it out, or make a new job",
+                field=f"spec.{field.name}",
+            )
+    for stage in ("condition", "sparse_structure", "slat", "decode"):
+        if message.options.HasField(stage):
+            raise InvalidRequest(
+                f"spec.options.{stage} decides what the dense surface is, which {uid} has made "
+                "already; leave it out, or make a new job",
+                field=f"spec.options.{stage}",
+            )
+    options = earlier.options
+    lod = message.options.lod
+    if lod.budgets or lod.targets or lod.preset:  # one takes the place of another
+        options = replace(options, lod=replace(options.lod, budgets=(), targets=(), preset=None))
+    return replace(
+        earlier,
+        asset_name=message.asset_name or earlier.asset_name,
+        options=_with(options, message.options, is_generated=earlier.is_generated),
+        surfaces_of=uid,
+    )
+
+
 def options_from(message: pb.AssetOptions, *, is_generated: bool) -> AssetOptions:
     """Read options; what is absent has the default for this kind of source.
 
@@ -98,10 +131,14 @@ def options_from(message: pb.AssetOptions, *, is_generated: bool) -> AssetOption
         InvalidInput: From the options themselves, for a value out of range.
         InvalidRequest: For an enum value that this server does not know.
     """
-    repair_defaults = RepairOptions.for_generated() if is_generated else RepairOptions.for_upload()
-    options = AssetOptions()
-    if message.HasField("repair"):
-        options = replace(options, repair=repair_defaults)
+    return _with(AssetOptions(), message, is_generated=is_generated)
+
+
+def _with(options: AssetOptions, message: pb.AssetOptions, *, is_generated: bool) -> AssetOptions:
+    """Return `options` with what the message sets."""
+    if message.HasField("repair") and options.repair is None:
+        kind = RepairOptions.for_generated() if is_generated else RepairOptions.for_upload()
+        options = replace(options, repair=kind)
     result = _merged(options, message, "spec.options")
     assert isinstance(result, AssetOptions)
     return result
@@ -231,6 +268,12 @@ def event_to(event: JobEvent, job: Callable[[], Job]) -> pb.JobEvent:
 
 def spec_to(spec: JobSpec) -> pb.JobSpec:
     """Write what was asked, defaults written out."""
+    if spec.surfaces_of:
+        return pb.JobSpec(
+            asset_name=spec.asset_name,
+            job=name_of(spec.surfaces_of),
+            options=options_to(spec.options),
+        )
     return pb.JobSpec(
         asset_name=spec.asset_name,
         prompt=spec.prompt,

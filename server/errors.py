@@ -43,6 +43,7 @@ CODES: Mapping[type[Exception], grpc.StatusCode] = {
     refusals.OffsetMismatch: grpc.StatusCode.OUT_OF_RANGE,
     refusals.UploadBusy: grpc.StatusCode.ABORTED,
     refusals.InputMissing: grpc.StatusCode.FAILED_PRECONDITION,
+    refusals.SurfaceMissing: grpc.StatusCode.FAILED_PRECONDITION,
 }
 
 

@@ -54,6 +54,8 @@ class JobSpec:
 
     more_images: further pictures of what `image` shows. shape: a GLB whose coarse shape is kept.
     model: which of the server's models; "" takes the first that fits. adapter: a LoRA file.
+    surfaces_of: uid of the job whose dense surfaces are exported again; "" if they are to be made.
+        All that says how they are made is then that job's.
     """
 
     asset_name: str
@@ -68,6 +70,7 @@ class JobSpec:
     model: str = ""
     adapter: Digest | None = None
     adapter_strength: float = 1.0
+    surfaces_of: str = ""
 
     @property
     def is_generated(self) -> bool:

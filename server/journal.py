@@ -37,7 +37,7 @@ from server.jobs import (
     result_of,
 )
 from server.record import dumps, loads
-from server.refusals import Draining, JobNotFound, LogEpochChanged, RequestIdReused
+from server.refusals import Draining, JobNotFound, LogEpochChanged, RequestIdReused, SurfaceMissing
 
 logger = logging.getLogger(__name__)
 
@@ -169,12 +169,39 @@ class _Journal:
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
             (uid, request_id or None, dumps(spec), job.state, dumps(job.details), 0, now_us),
         )
+        earlier = self.outcomes_before_build(spec.surfaces_of) if spec.surfaces_of else []
         for position, kind in enumerate(spec.plan):
+            is_done = position < len(earlier)
+            is_first = position == len(earlier)
             self.database.execute(
-                "INSERT INTO tasks (job_uid, position, kind, worker, state) VALUES (?, ?, ?, ?, ?)",
-                (uid, position, kind, kind.worker, "waiting" if position else "ready"),
+                "INSERT INTO tasks (job_uid, position, kind, worker, state, outcome)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    uid,
+                    position,
+                    kind,
+                    kind.worker,
+                    "done" if is_done else "ready" if is_first else "waiting",
+                    earlier[position] if is_done else None,
+                ),
             )
         return self.record(job, _queued(0.0)), False
+
+    def outcomes_before_build(self, uid: str) -> list[str]:
+        """What the tasks of a job left that made its dense surfaces, as documents."""
+        rows = self.database.execute(
+            "SELECT state, outcome FROM tasks WHERE job_uid = ? AND kind != ? ORDER BY position",
+            (uid, TaskKind.BUILD),
+        ).fetchall()
+        is_there = rows and all(state == "done" for state, _ in rows)
+        if not is_there or not loads(TaskOutcome, rows[-1][1]).surfaces:
+            raise SurfaceMissing(
+                f"job {uid} has no dense surface to export again: it has not got so far, or made "
+                "no mesh",
+                field="spec.job",
+                metadata={"job": uid},
+            )
+        return [outcome for _, outcome in rows]
 
     def start_task(self, ready: ReadyTask, key: str) -> Job | None:
         job = self.job(ready.job.uid)
@@ -363,6 +390,10 @@ class JobStore:
             (before, before, *states, limit),
         ).fetchall()
         return [_Journal.job_of_row(row) for row in rows]
+
+    def check_surfaces(self, uid: str) -> None:
+        """Raise `SurfaceMissing` if a job has no dense surfaces."""
+        self._reader.outcomes_before_build(uid)
 
     def queued_count(self) -> int:
         """Return how many jobs wait."""

@@ -10,6 +10,7 @@ Refusal             base: the call cannot be answered
 ├── LogEpochChanged the cursor is ahead of the log
 ├── BlobMissing     no such blob
 ├── InputMissing    the picture or mesh of a job is not uploaded
+├── SurfaceMissing  the job to export again has no dense surface
 ├── BlobDamaged     stored bytes no longer hash to their name
 ├── DigestMismatch  uploaded bytes do not hash to what was announced
 ├── OffsetMismatch  bytes do not join what is there
@@ -97,6 +98,12 @@ class InputMissing(Refusal):
     """The picture or mesh of a new job is not uploaded; metadata `sha256` names it."""
 
     reason = "BLOB_MISSING"
+
+
+class SurfaceMissing(Refusal):
+    """The job to export again has no dense surface; metadata `job` names it."""
+
+    reason = "SURFACE_MISSING"
 
 
 class BlobDamaged(Refusal):

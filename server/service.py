@@ -158,6 +158,13 @@ class JobService(pb_grpc.JobServiceServicer):
                 f"got {request.request_id[:80]!r}",
                 field="request_id",
             )
+        if request.spec.WhichOneof("source") == "job":
+            uid = convert.uid_of(request.spec.job)
+            spec = convert.spec_again_from(request.spec, self._store.job(uid).spec, uid)
+            spec = replace(spec, asset_name=_asset_name(spec))
+            self._store.check_surfaces(uid)
+            self._check_room()
+            return spec
         spec = convert.spec_from(request.spec)
         spec = replace(spec, asset_name=_asset_name(spec))
         if spec.prompt is not None:
@@ -180,6 +187,11 @@ class JobService(pb_grpc.JobServiceServicer):
         )
         if spec.is_generated:
             await asyncio.to_thread(_check_models, self._models)
+        self._check_room()
+        return spec
+
+    def _check_room(self) -> None:
+        """Raise if the disk or the queue is full."""
         self._artifacts.check_space()
         waiting = self._store.queued_count()
         if waiting >= self._limits.max_queued_jobs:
@@ -187,7 +199,6 @@ class JobService(pb_grpc.JobServiceServicer):
                 f"{waiting} jobs wait, which is the most this server allows; try again later",
                 retry_after_s=10.0,
             )
-        return spec
 
     def _uploaded(self, digest: Digest | None, field: str, max_bytes: int) -> Digest | None:
         """As `_there`, for an input that may be absent."""

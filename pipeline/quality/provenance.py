@@ -69,9 +69,10 @@ def told_recipe(recipe: Mapping[str, Json], options: ProvenanceOptions) -> dict[
         return dict(recipe)
     told = {key: value for key, value in recipe.items() if key != "prompt"}
     chosen = told.get("options")
-    if isinstance(chosen, Mapping) and isinstance(chosen.get("condition"), Mapping):
-        condition = {k: v for k, v in chosen["condition"].items() if k != "negative_prompt"}
-        told["options"] = {**chosen, "condition": condition}
+    condition = chosen.get("condition") if isinstance(chosen, Mapping) else None
+    if isinstance(chosen, Mapping) and isinstance(condition, Mapping):
+        without = {key: value for key, value in condition.items() if key != "negative_prompt"}
+        told["options"] = {**chosen, "condition": without}
     return told
 
 

@@ -43,6 +43,7 @@ def make_asset(
     out: Path,
     is_json: bool,
     is_quiet: bool,
+    is_kept: bool,
 ) -> None:
     """Upload, create, watch, download. Ctrl-C cancels the job on the server.
 
@@ -53,6 +54,7 @@ def make_asset(
         out: Folder for the files.
         is_json: Print events as JSON lines on stdout.
         is_quiet: Show no progress.
+        is_kept: Whether the job can be exported again later.
 
     Raises:
         typer.Exit: Unless all went well.
@@ -76,7 +78,7 @@ def make_asset(
     except OSError as error:
         _say_error(f"cannot write to {out}: {error.strerror}; choose another folder with --out")
         raise typer.Exit(EXIT_FAILED) from error
-    _show_result(job, paths, is_json=is_json, is_quiet=is_quiet)
+    _show_result(job, paths, is_json=is_json, is_quiet=is_quiet, is_kept=is_kept)
 
 
 @contextmanager
@@ -146,7 +148,9 @@ def _say_error(message: str, *, reason: str = "", is_json: bool = False) -> None
         print(json.dumps(document, ensure_ascii=False), flush=True)
 
 
-def _show_result(job: pb.Job, paths: list[Path], *, is_json: bool, is_quiet: bool) -> None:
+def _show_result(
+    job: pb.Job, paths: list[Path], *, is_json: bool, is_quiet: bool, is_kept: bool
+) -> None:
     if is_json:
         print(json.dumps({"files": [str(path) for path in paths]}, ensure_ascii=False), flush=True)
         return
@@ -166,6 +170,8 @@ def _show_result(job: pb.Job, paths: list[Path], *, is_json: bool, is_quiet: boo
             print(_collision_line(variant.collision))
     for path in paths:
         print(path)
+    if is_kept:
+        print(f"again with other options: lodsmith reexport {job.name} ...")
 
 
 def _collision_line(fit: pb.Collision) -> str:

@@ -129,6 +129,15 @@ AmbientOcclusion = Annotated[
 ServerAddress = Annotated[
     str, typer.Option("--server", help="host:port of a server. Default: one of this command's own.")
 ]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        file_okay=False,
+        help="Keep the job in this folder, so that `lodsmith reexport` can go on from it. Default: "
+        "it is gone afterwards.",
+    ),
+]
 Models = Annotated[
     list[str] | None,
     typer.Option(
@@ -209,6 +218,7 @@ def generate(
     settings: Settings = None,
     server: ServerAddress = "",
     models: Models = None,
+    data_dir: DataDir = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -260,8 +270,19 @@ def generate(
         uploads.append(Upload(path=shape, digest=spec.shape, kind="mesh"))
     if lora is not None:
         uploads.append(Upload(path=lora, digest=spec.adapter, kind="adapter"))
-    with errors_as_exit_codes(is_json=json), _client(server, models, is_generated=True) as client:
-        make_asset(client, spec, uploads=uploads, out=out, is_json=json, is_quiet=quiet)
+    with (
+        errors_as_exit_codes(is_json=json),
+        _client(server, models, is_generated=True, data_dir=data_dir) as client,
+    ):
+        make_asset(
+            client,
+            spec,
+            uploads=uploads,
+            out=out,
+            is_json=json,
+            is_quiet=quiet,
+            is_kept=bool(server or data_dir),
+        )
 
 
 @app.command()
@@ -284,6 +305,7 @@ def lod(
     ambient_occlusion: AmbientOcclusion = None,
     settings: Settings = None,
     server: ServerAddress = "",
+    data_dir: DataDir = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -308,8 +330,81 @@ def lod(
         ),
     )
     upload = Upload(path=mesh, digest=spec.mesh, kind="mesh")
-    with errors_as_exit_codes(is_json=json), _client(server, None, is_generated=False) as client:
-        make_asset(client, spec, uploads=[upload], out=out, is_json=json, is_quiet=quiet)
+    with (
+        errors_as_exit_codes(is_json=json),
+        _client(server, None, is_generated=False, data_dir=data_dir) as client,
+    ):
+        make_asset(
+            client,
+            spec,
+            uploads=[upload],
+            out=out,
+            is_json=json,
+            is_quiet=quiet,
+            is_kept=bool(server or data_dir),
+        )
+
+
+@app.command()
+def reexport(
+    job: Annotated[str, typer.Argument(help="The earlier job, as jobs/0123... or its id.")],
+    out: Out = Path("out"),
+    name: Name = "",
+    lods: Lods = "",
+    parts: PartsOption = "",
+    texture_size: TextureSize = None,
+    profile: ProfileOption = None,
+    collision: CollisionOption = None,
+    height: Height = None,
+    pivot: Pivot = "",
+    remesh: RemeshOption = None,
+    impostor: Impostor = None,
+    ambient_occlusion: AmbientOcclusion = None,
+    settings: Settings = None,
+    server: ServerAddress = "",
+    data_dir: DataDir = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Export an earlier job's asset again, with other options; nothing is generated.
+
+    Whatever is left out is as it was there.
+    """
+    from server.cli.asset import errors_as_exit_codes, make_asset
+    from server.pb import lodsmith_pb2 as pb
+
+    if not server and data_dir is None:
+        raise typer.BadParameter("name the --server that has the job, or the --data-dir it is in")
+    spec = pb.JobSpec(
+        asset_name=name,
+        job=job,
+        options=_options(
+            lods=lods,
+            parts=parts,
+            texture_size=texture_size,
+            profile=profile,
+            collision=collision,
+            height=height,
+            pivot=pivot,
+            remesh=remesh,
+            impostor=impostor,
+            ambient_occlusion=ambient_occlusion,
+            settings=settings,
+        ),
+    )
+    with (
+        errors_as_exit_codes(is_json=json),
+        _client(server, None, is_generated=False, data_dir=data_dir) as client,
+    ):
+        make_asset(
+            client,
+            spec,
+            uploads=[],
+            out=out,
+            is_json=json,
+            is_quiet=quiet,
+            is_kept=bool(server or data_dir),
+        )
 
 
 @app.command()
@@ -389,13 +484,17 @@ register_quality(app)
 
 
 @contextmanager
-def _client(server: str, models: list[str] | None, *, is_generated: bool) -> "Iterator[Client]":
+def _client(
+    server: str, models: list[str] | None, *, is_generated: bool, data_dir: Path | None = None
+) -> "Iterator[Client]":
     """Connect to the server that was named, or to one of our own."""
     from server.cli.client import Client
 
     if server:
         if models is not None:
             raise typer.BadParameter("--models is for a server of this command's own; drop one")
+        if data_dir is not None:
+            raise typer.BadParameter("--data-dir is for a server of this command's own; drop one")
         with Client(server, patience_s=SERVER_PATIENCE_S) as client:
             yield client
         return
@@ -404,7 +503,9 @@ def _client(server: str, models: list[str] | None, *, is_generated: bool) -> "It
 
     start_log("WARNING")
     with (
-        embedded_server(models=_models(models), warm_generator=is_generated) as address,
+        embedded_server(
+            models=_models(models), warm_generator=is_generated, data_dir=data_dir
+        ) as address,
         Client(address) as client,
     ):
         yield client

@@ -1,4 +1,4 @@
-"""A whole server inside the command: a loop on a thread, a free loopback port, a folder that goes.
+"""A whole server inside the command: a loop on a thread, a free loopback port.
 
 The command talks to it through gRPC like to any other server: there is one path only.
 """
@@ -17,12 +17,15 @@ from server.config import ServerConfig, read_config
 
 
 @contextmanager
-def embedded_server(*, models: tuple[str, ...] | None, warm_generator: bool) -> Iterator[str]:
+def embedded_server(
+    *, models: tuple[str, ...] | None, warm_generator: bool, data_dir: Path | None = None
+) -> Iterator[str]:
     """Run a server for the length of a `with` block.
 
     Args:
         models: Names or folders of models; None takes the environment's or the starter model.
         warm_generator: Load the model at once, because a job will need it.
+        data_dir: Where its jobs stay. None: they are gone with it.
 
     Yields:
         Its address.
@@ -36,7 +39,7 @@ def embedded_server(*, models: tuple[str, ...] | None, warm_generator: bool) -> 
             flags={
                 "host": "127.0.0.1",
                 "port": 0,
-                "data_dir": Path(folder),
+                "data_dir": data_dir or Path(folder),
                 "models": models,
                 "warm_generator": warm_generator,
                 "spare_mesh_workers": 0,  # one job only: nothing would need it

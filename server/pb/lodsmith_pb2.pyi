@@ -104,6 +104,13 @@ class MultiImage(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MULTI_IMAGE_STOCHASTIC: _ClassVar[MultiImage]
     MULTI_IMAGE_MULTIDIFFUSION: _ClassVar[MultiImage]
 
+class PromptPolicy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PROMPT_POLICY_UNSPECIFIED: _ClassVar[PromptPolicy]
+    PROMPT_POLICY_SHA256: _ClassVar[PromptPolicy]
+    PROMPT_POLICY_TEXT: _ClassVar[PromptPolicy]
+    PROMPT_POLICY_OMIT: _ClassVar[PromptPolicy]
+
 class Format(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     FORMAT_UNSPECIFIED: _ClassVar[Format]
@@ -168,6 +175,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_DRAINING: _ClassVar[ErrorReason]
     ERROR_REASON_LOG_EPOCH_CHANGED: _ClassVar[ErrorReason]
     ERROR_REASON_BLOB_DAMAGED: _ClassVar[ErrorReason]
+    ERROR_REASON_SURFACE_MISSING: _ClassVar[ErrorReason]
 JOB_STATE_UNSPECIFIED: JobState
 JOB_STATE_QUEUED: JobState
 JOB_STATE_RUNNING: JobState
@@ -228,6 +236,10 @@ STOP_AT_ALL: StopAt
 MULTI_IMAGE_UNSPECIFIED: MultiImage
 MULTI_IMAGE_STOCHASTIC: MultiImage
 MULTI_IMAGE_MULTIDIFFUSION: MultiImage
+PROMPT_POLICY_UNSPECIFIED: PromptPolicy
+PROMPT_POLICY_SHA256: PromptPolicy
+PROMPT_POLICY_TEXT: PromptPolicy
+PROMPT_POLICY_OMIT: PromptPolicy
 FORMAT_UNSPECIFIED: Format
 FORMAT_MESH: Format
 FORMAT_GAUSSIAN: Format
@@ -275,6 +287,7 @@ ERROR_REASON_QUEUE_FULL: ErrorReason
 ERROR_REASON_DRAINING: ErrorReason
 ERROR_REASON_LOG_EPOCH_CHANGED: ErrorReason
 ERROR_REASON_BLOB_DAMAGED: ErrorReason
+ERROR_REASON_SURFACE_MISSING: ErrorReason
 
 class CreateJobRequest(_message.Message):
     __slots__ = ("request_id", "spec", "validate_only")
@@ -509,11 +522,12 @@ class Digest(_message.Message):
     def __init__(self, sha256: _Optional[bytes] = ..., size_bytes: _Optional[int] = ...) -> None: ...
 
 class JobSpec(_message.Message):
-    __slots__ = ("asset_name", "prompt", "image", "mesh", "seed", "options", "more_images", "variant_count", "shape", "model", "adapter", "adapter_strength")
+    __slots__ = ("asset_name", "prompt", "image", "mesh", "job", "seed", "options", "more_images", "variant_count", "shape", "model", "adapter", "adapter_strength")
     ASSET_NAME_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     MESH_FIELD_NUMBER: _ClassVar[int]
+    JOB_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     MORE_IMAGES_FIELD_NUMBER: _ClassVar[int]
@@ -526,6 +540,7 @@ class JobSpec(_message.Message):
     prompt: str
     image: Digest
     mesh: Digest
+    job: str
     seed: int
     options: AssetOptions
     more_images: _containers.RepeatedCompositeFieldContainer[Digest]
@@ -534,10 +549,10 @@ class JobSpec(_message.Message):
     model: str
     adapter: Digest
     adapter_strength: float
-    def __init__(self, asset_name: _Optional[str] = ..., prompt: _Optional[str] = ..., image: _Optional[_Union[Digest, _Mapping]] = ..., mesh: _Optional[_Union[Digest, _Mapping]] = ..., seed: _Optional[int] = ..., options: _Optional[_Union[AssetOptions, _Mapping]] = ..., more_images: _Optional[_Iterable[_Union[Digest, _Mapping]]] = ..., variant_count: _Optional[int] = ..., shape: _Optional[_Union[Digest, _Mapping]] = ..., model: _Optional[str] = ..., adapter: _Optional[_Union[Digest, _Mapping]] = ..., adapter_strength: _Optional[float] = ...) -> None: ...
+    def __init__(self, asset_name: _Optional[str] = ..., prompt: _Optional[str] = ..., image: _Optional[_Union[Digest, _Mapping]] = ..., mesh: _Optional[_Union[Digest, _Mapping]] = ..., job: _Optional[str] = ..., seed: _Optional[int] = ..., options: _Optional[_Union[AssetOptions, _Mapping]] = ..., more_images: _Optional[_Iterable[_Union[Digest, _Mapping]]] = ..., variant_count: _Optional[int] = ..., shape: _Optional[_Union[Digest, _Mapping]] = ..., model: _Optional[str] = ..., adapter: _Optional[_Union[Digest, _Mapping]] = ..., adapter_strength: _Optional[float] = ...) -> None: ...
 
 class AssetOptions(_message.Message):
-    __slots__ = ("sparse_structure", "slat", "place", "repair", "remesh", "lod", "unwrap", "bake", "collision", "export", "condition", "decode", "parts")
+    __slots__ = ("sparse_structure", "slat", "place", "repair", "remesh", "lod", "unwrap", "bake", "collision", "export", "condition", "decode", "parts", "provenance")
     SPARSE_STRUCTURE_FIELD_NUMBER: _ClassVar[int]
     SLAT_FIELD_NUMBER: _ClassVar[int]
     PLACE_FIELD_NUMBER: _ClassVar[int]
@@ -551,6 +566,7 @@ class AssetOptions(_message.Message):
     CONDITION_FIELD_NUMBER: _ClassVar[int]
     DECODE_FIELD_NUMBER: _ClassVar[int]
     PARTS_FIELD_NUMBER: _ClassVar[int]
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
     sparse_structure: SamplerOptions
     slat: SamplerOptions
     place: PlaceOptions
@@ -564,7 +580,14 @@ class AssetOptions(_message.Message):
     condition: ConditionOptions
     decode: DecodeOptions
     parts: PartOptions
-    def __init__(self, sparse_structure: _Optional[_Union[SamplerOptions, _Mapping]] = ..., slat: _Optional[_Union[SamplerOptions, _Mapping]] = ..., place: _Optional[_Union[PlaceOptions, _Mapping]] = ..., repair: _Optional[_Union[RepairOptions, _Mapping]] = ..., remesh: _Optional[_Union[RemeshOptions, _Mapping]] = ..., lod: _Optional[_Union[LodOptions, _Mapping]] = ..., unwrap: _Optional[_Union[UnwrapOptions, _Mapping]] = ..., bake: _Optional[_Union[BakeOptions, _Mapping]] = ..., collision: _Optional[_Union[CollisionOptions, _Mapping]] = ..., export: _Optional[_Union[ExportOptions, _Mapping]] = ..., condition: _Optional[_Union[ConditionOptions, _Mapping]] = ..., decode: _Optional[_Union[DecodeOptions, _Mapping]] = ..., parts: _Optional[_Union[PartOptions, _Mapping]] = ...) -> None: ...
+    provenance: ProvenanceOptions
+    def __init__(self, sparse_structure: _Optional[_Union[SamplerOptions, _Mapping]] = ..., slat: _Optional[_Union[SamplerOptions, _Mapping]] = ..., place: _Optional[_Union[PlaceOptions, _Mapping]] = ..., repair: _Optional[_Union[RepairOptions, _Mapping]] = ..., remesh: _Optional[_Union[RemeshOptions, _Mapping]] = ..., lod: _Optional[_Union[LodOptions, _Mapping]] = ..., unwrap: _Optional[_Union[UnwrapOptions, _Mapping]] = ..., bake: _Optional[_Union[BakeOptions, _Mapping]] = ..., collision: _Optional[_Union[CollisionOptions, _Mapping]] = ..., export: _Optional[_Union[ExportOptions, _Mapping]] = ..., condition: _Optional[_Union[ConditionOptions, _Mapping]] = ..., decode: _Optional[_Union[DecodeOptions, _Mapping]] = ..., parts: _Optional[_Union[PartOptions, _Mapping]] = ..., provenance: _Optional[_Union[ProvenanceOptions, _Mapping]] = ...) -> None: ...
+
+class ProvenanceOptions(_message.Message):
+    __slots__ = ("prompt",)
+    PROMPT_FIELD_NUMBER: _ClassVar[int]
+    prompt: PromptPolicy
+    def __init__(self, prompt: _Optional[_Union[PromptPolicy, str]] = ...) -> None: ...
 
 class ConditionOptions(_message.Message):
     __slots__ = ("negative_prompt", "multi_image")
@@ -729,10 +752,16 @@ class UnwrapOptions(_message.Message):
     def __init__(self, texture_size: _Optional[int] = ..., gutter_texels: _Optional[int] = ...) -> None: ...
 
 class BakeOptions(_message.Message):
-    __slots__ = ("ambient_occlusion",)
+    __slots__ = ("ambient_occlusion", "delight", "roughness", "metallic")
     AMBIENT_OCCLUSION_FIELD_NUMBER: _ClassVar[int]
+    DELIGHT_FIELD_NUMBER: _ClassVar[int]
+    ROUGHNESS_FIELD_NUMBER: _ClassVar[int]
+    METALLIC_FIELD_NUMBER: _ClassVar[int]
     ambient_occlusion: bool
-    def __init__(self, ambient_occlusion: _Optional[bool] = ...) -> None: ...
+    delight: float
+    roughness: float
+    metallic: float
+    def __init__(self, ambient_occlusion: _Optional[bool] = ..., delight: _Optional[float] = ..., roughness: _Optional[float] = ..., metallic: _Optional[float] = ...) -> None: ...
 
 class CollisionOptions(_message.Message):
     __slots__ = ("mode", "max_hulls", "max_vertices", "max_over_cover", "max_protrusion_ratio")

@@ -76,6 +76,8 @@ class JobServiceServicer:
         INVALID_ARGUMENT     a field is wrong; the BadRequest names it
         FAILED_PRECONDITION  BLOB_MISSING: upload the picture or mesh, then repeat
         MODEL_UNAVAILABLE: this server has no model for prompts and pictures
+        SURFACE_MISSING: the job to export again has no dense surface
+        NOT_FOUND            JOB_NOT_FOUND: the job to export again is not there
         ALREADY_EXISTS       REQUEST_ID_REUSED: the id belongs to a job with another spec
         RESOURCE_EXHAUSTED   QUEUE_FULL or DISK_FULL: repeat after the RetryInfo's delay
         UNAVAILABLE          DRAINING: the server is shutting down; repeat after it is back

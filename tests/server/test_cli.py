@@ -67,6 +67,25 @@ def test_options_reach_the_job(server: Peer, tmp_path: Path) -> None:
     assert spec.options.bake.ambient_occlusion
 
 
+def test_reexport_goes_on_from_a_job_that_was_kept(server: Peer, tmp_path: Path) -> None:
+    first = lodsmith("generate", "a chair", "-o", tmp_path / "1", "--server", server.address)
+    hint = first.stdout.splitlines()[-1]
+    job = hint.removeprefix("again with other options: lodsmith reexport ").split()[0]
+    again = lodsmith(
+        "reexport", job, "-o", tmp_path / "2", "--server", server.address, "--lods", "900,30"
+    )
+    assert again.exit_code == 0
+    assert "LOD1" in again.stdout
+    assert "LOD2" not in again.stdout
+    assert (tmp_path / "2" / "Chair.glb").exists()
+
+
+def test_reexport_needs_to_know_where_the_job_is(tmp_path: Path) -> None:
+    result = lodsmith("reexport", "jobs/1", "-o", tmp_path)
+    assert result.exit_code == 2
+    assert "--data-dir" in result.output
+
+
 def test_options_of_the_generator_reach_the_job(server: Peer, tmp_path: Path) -> None:
     files = {}
     for name in ("front.png", "side.png", "crate.glb", "studio.safetensors"):

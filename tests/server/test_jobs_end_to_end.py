@@ -335,3 +335,45 @@ def test_a_task_that_kills_two_workers_fails_its_job(server: Peer) -> None:
     assert job.error.reason == pb.ERROR_REASON_WORKER_LOST
     assert job.error.retryable
     assert server.finished(server.create_mesh("a mesh")).state == pb.JOB_STATE_SUCCEEDED
+
+
+def test_an_earlier_job_is_exported_again_without_generating(server: Peer) -> None:
+    options = pb.AssetOptions(
+        lod=pb.LodOptions(budgets=[900, 300]), unwrap=pb.UnwrapOptions(texture_size=512)
+    )
+    first = server.finished(server.create("a chair", seed=5, variant_count=2, options=options))
+    preset = pb.AssetOptions(
+        lod=pb.LodOptions(preset=pb.LOD_PRESET_MOBILE), bake=pb.BakeOptions(delight=0.5)
+    )
+    again = server.client.create(pb.JobSpec(job=first.name, options=preset))
+    job = server.finished(again)
+    assert job.state == pb.JOB_STATE_SUCCEEDED
+    assert {status.stage for status in job.stages} & {
+        pb.STAGE_KIND_SPARSE_STRUCTURE,
+        pb.STAGE_KIND_DECODE,
+    } == set()
+    assert [variant.seed for variant in job.result.variants] == [5, 6]
+    recipe, earlier = _recipe(server, job), _recipe(server, first)
+    for name in ("prompt", "seed", "model", "surface_sha256"):
+        assert recipe[name] == earlier[name]
+    assert job.spec.job == first.name
+    assert job.spec.options.unwrap.texture_size == 512  # as it was there
+    assert job.spec.options.bake.delight == 0.5
+    assert not job.spec.options.lod.budgets  # the preset takes their place
+    third = server.finished(server.client.create(pb.JobSpec(job=job.name)))
+    assert third.state == pb.JOB_STATE_SUCCEEDED
+
+
+def test_what_cannot_be_exported_again_is_refused(server: Peer) -> None:
+    no_mesh = pb.AssetOptions(decode=pb.DecodeOptions(formats=[pb.FORMAT_GAUSSIAN]))
+    ply = server.finished(server.create("a chair", options=no_mesh))
+    for spec, message in (
+        (pb.JobSpec(job=ply.name), "no dense surface"),
+        (pb.JobSpec(job=ply.name, seed=3), "spec.seed decides what the dense surface is"),
+        (pb.JobSpec(job=ply.name, options=no_mesh), "spec.options.decode decides"),
+        (pb.JobSpec(job="jobs/nothing"), "there is no job"),
+    ):
+        for validate_only in (True, False):
+            with pytest.raises(grpc.RpcError) as refused:
+                server.jobs.CreateJob(pb.CreateJobRequest(spec=spec, validate_only=validate_only))
+            assert message in refused.value.details()
