@@ -1,10 +1,15 @@
 """Work that is the same in any number of threads."""
 
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import TypeVar
 
 MAX_THREADS = 8
+_POLL_S = 0.1
+
+T = TypeVar("T")
 
 
 def in_threads(
@@ -34,3 +39,38 @@ def in_threads(
         except BaseException:
             threads.shutdown(cancel_futures=True)
             raise
+
+
+def together(
+    calls: Sequence[Callable[[Callable[[], None]], T]], tick: Callable[[int], None]
+) -> list[T]:
+    """Return what the calls return, which run in as many threads as there are cores.
+
+    Args:
+        calls: Each gets a function of its own to call about every 0.1 s, which raises once the
+            work is to end. What they return must not depend on which is first.
+        tick: Called about every 0.1 s by the calling thread, with the number of calls that have
+            ended; what it raises ends the work.
+    """
+    is_over = threading.Event()
+
+    def check() -> None:
+        if is_over.is_set():
+            raise _Over
+
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, MAX_THREADS)) as threads:
+        parts = [threads.submit(call, check) for call in calls]
+        try:
+            while not all(part.done() for part in parts):
+                tick(sum(part.done() for part in parts))
+                for part in wait(parts, timeout=_POLL_S).done:
+                    part.result()
+            return [part.result() for part in parts]
+        except BaseException:
+            is_over.set()
+            threads.shutdown(cancel_futures=True)
+            raise
+
+
+class _Over(Exception):
+    """Another part of the work has failed, or it is to end; nobody sees this."""

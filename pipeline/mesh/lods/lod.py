@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from pipeline.mesh.measuring.measure import (
     used_vertices,
 )
 from pipeline.mesh.repairing.manifold import without_unused_vertices
+from pipeline.threads import together
 from pipeline.types import (
     FloatArray,
     IntArray,
@@ -415,20 +417,20 @@ def measure_lods(
 
     progress(Stage.LODS, 0.0)
 
-    def ticker(done: float) -> Callable[[], None]:
-        return lambda: progress(Stage.LODS, done)
+    to_reference = SurfaceDistance(reference, lambda: progress(Stage.LODS, 0.0))
+    outlines = Outlines(reference, lambda: progress(Stage.LODS, 0.1))
 
-    to_reference = SurfaceDistance(reference, ticker(0.0))
-    outlines = Outlines(reference, ticker(0.1))
-    deviations, shifts_m = [], []
-    for index, lod in enumerate(lods):
-        tick = ticker(0.2 + 0.8 * index / len(lods))
+    def measured(lod: Lod, tick: Callable[[], None]) -> tuple[Deviation, float]:
         if _are_same_triangles(lod.mesh, reference):
-            deviations.append(Deviation(max_m=0.0, mean_m=0.0, normal_deg=0.0))
-            shifts_m.append(0.0)
-        else:
-            deviations.append(deviation(lod.mesh, reference, to_reference, SAMPLES, tick))
-            shifts_m.append(outlines.shift_m(lod.mesh, tick))
+            return Deviation(max_m=0.0, mean_m=0.0, normal_deg=0.0), 0.0
+        off = deviation(lod.mesh, reference, to_reference, SAMPLES, tick)
+        return off, outlines.shift_m(lod.mesh, tick)
+
+    found = together(
+        [partial(measured, lod) for lod in lods],
+        lambda done: progress(Stage.LODS, 0.2 + 0.8 * done / len(lods)),
+    )
+    deviations, shifts_m = [off for off, _ in found], [shift_m for _, shift_m in found]
     height_px = options.reference_height_px
     coverages = switch_coverages([each.max_m for each in deviations], diameter_m, height_px)
     progress(Stage.LODS, 1.0)

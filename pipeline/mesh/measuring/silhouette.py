@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from pipeline.threads import together
 from pipeline.types import ByteArray, FloatArray, IntArray, Mesh
 
 if TYPE_CHECKING:
@@ -49,8 +51,10 @@ class Outlines:
         squared = np.square(points - self._center).sum(axis=1)
         self._px_per_m = _SPHERE_PX / (2 * max(float(np.sqrt(squared.max())), 1e-30))
         self._views = [_View(index, _VIEWS) for index in range(_VIEWS)]
-        self._masks = [self._draw(reference, view, tick) for view in self._views]
-        self._lengths_px = [_outline_length(mask) for mask in self._masks]
+        drawn = together(
+            [partial(self._drawn, reference, view) for view in self._views], lambda _: tick()
+        )
+        self._masks, self._lengths_px = zip(*drawn, strict=True)
 
     def shift_m(self, mesh: Mesh, tick: Callable[[], None]) -> float:
         """How far the outline of `mesh` lies beside the reference's, mean along it, metres.
@@ -65,10 +69,16 @@ class Outlines:
         """
         area_px, length_px = 0, 0.0
         for view, mask, length in zip(self._views, self._masks, self._lengths_px, strict=True):
-            other = self._draw(mesh, view, tick)
+            other, other_length = self._drawn(mesh, view, tick)
             area_px += int(np.count_nonzero(mask != other))
-            length_px += (length + _outline_length(other)) / 2
+            length_px += (length + other_length) / 2
         return area_px / max(length_px, 1.0) / self._px_per_m
+
+    def _drawn(
+        self, mesh: Mesh, view: "_View", tick: Callable[[], None]
+    ) -> tuple[ByteArray, float]:
+        mask = self._draw(mesh, view, tick)
+        return mask, _outline_length(mask)
 
     def _draw(self, mesh: Mesh, view: "_View", tick: Callable[[], None]) -> ByteArray:
         # numba compiles anew for read-only or strided arrays

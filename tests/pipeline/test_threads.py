@@ -1,0 +1,73 @@
+"""Threads share work out, and end when they are told to."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from pipeline.errors import Cancelled
+from pipeline.threads import in_threads, together
+
+
+def test_every_start_is_worked_on_once() -> None:
+    seen: list[int] = []
+    in_threads(seen.append, range(0, 100, 7), lambda: None)
+    assert sorted(seen) == list(range(0, 100, 7))
+
+
+def test_what_the_tick_raises_ends_the_rest() -> None:
+    seen: list[int] = []
+
+    def stop() -> None:
+        if seen:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        in_threads(lambda start: (time.sleep(0.01), seen.append(start))[1], range(1000), stop)
+    assert len(seen) < 1000
+
+
+def test_results_come_in_the_order_of_the_calls() -> None:
+    def later(number: int) -> Callable[[Callable[[], None]], int]:
+        def call(tick: Callable[[], None]) -> int:
+            time.sleep(0.02 * (3 - number))
+            return number
+
+        return call
+
+    counts: list[int] = []
+    assert together([later(number) for number in range(4)], counts.append) == [0, 1, 2, 3]
+    assert counts == sorted(counts)
+
+
+def test_long_calls_hear_that_it_is_over() -> None:
+    ended = threading.Event()
+
+    def endless(tick: Callable[[], None]) -> None:
+        try:
+            while True:
+                time.sleep(0.01)
+                tick()
+        finally:
+            ended.set()
+
+    def stop(done: int) -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        together([endless], stop)
+    assert ended.is_set()
+
+
+def test_an_error_in_a_call_ends_the_others() -> None:
+    def endless(tick: Callable[[], None]) -> None:
+        while True:
+            time.sleep(0.01)
+            tick()
+
+    def fail(tick: Callable[[], None]) -> None:
+        raise ValueError("of its own")
+
+    with pytest.raises(ValueError, match="of its own"):
+        together([endless, fail], lambda done: None)
