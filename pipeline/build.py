@@ -45,7 +45,8 @@ from pipeline.types import (
 )
 
 if TYPE_CHECKING:
-    from pipeline.export.glb import Billboard, ExportPart
+    from pipeline.export.asset import ExportedFile
+    from pipeline.export.parts import Billboard, ExportPart
     from pipeline.mesh.hulls.collision import CollisionOptions
     from pipeline.mesh.lods.lod import Lod
     from pipeline.mesh.remeshing.remesh import RemeshOptions
@@ -91,7 +92,8 @@ class _Piece:
 
 def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...]:
     """Turn a dense surface into an engine-ready asset: GLB, report and preview."""
-    from pipeline.export.glb import Billboard, export_glb
+    from pipeline.export.asset import check_tools, export_asset, preview_glb
+    from pipeline.export.parts import Billboard
     from pipeline.mesh.charts.unwrap import unwrap
     from pipeline.mesh.lods.lod import build_lods, delivered, measure_lods, sphere_diameter
     from pipeline.mesh.lods.parts import PartMesh, joined
@@ -105,6 +107,7 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
     )
     repair_options = request.options.repair or default_repair
     options = replace(request.options, repair=repair_options)  # as the report gives them
+    check_tools(options.export)
     file_name = asset_name(request.name)
     meter(Stage.REPAIR, 0.0)
     surface = surface_from_bytes(request.surface)
@@ -158,23 +161,42 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
         options.provenance,
     )
     inputs = inputs_of(recipe)
-    glb = export_glb(
+    files = export_asset(
         request.name,
         unwrapped,
         measures,
         baked.material,
         exported,
         options.export,
-        meter,
+        PartOf(meter, 0, 2),
         billboard=billboard,
     )
-    glb = sealed(glb, provenance_record(recipe, inputs, options.provenance))
-    preview = preview_sheet(glb, lambda: meter(Stage.EXPORT, 1.0))
+    record = provenance_record(recipe, inputs, options.provenance)
+    artifacts = [_artifact(file, record) for file in files]
+    glb = artifacts[0].content
+    shown = glb
+    if not options.export.has_all_lods_plain:
+        shown = preview_glb(
+            request.name,
+            unwrapped,
+            measures,
+            baked.material,
+            exported,
+            PartOf(meter, 1, 2),
+            billboard=billboard,
+        )
+    preview = preview_sheet(shown, lambda: meter(Stage.EXPORT, 1.0))
     meter.preview(Stage.EXPORT, preview)
     meter(Stage.EXPORT, 1.0)
-
-    outputs = {f"{file_name}.glb": glb, f"{file_name}.preview.png": preview}
-    outputs |= {artifact.file_name: artifact.content for artifact in more}
+    artifacts.append(
+        Artifact(
+            role="preview",
+            file_name=f"{file_name}.preview.png",
+            media_type="image/png",
+            content=preview,
+        )
+    )
+    artifacts += more
     sections: dict[str, Json] = {
         "size_m": [round(float(side), 6) for side in np.ptp(drawn.positions, axis=0)],
         "lods": [asdict(measure) for measure in measures],
@@ -191,31 +213,31 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
         name=file_name,
         recipe=recipe,
         records=(*request.earlier, *meter.finish()),
-        outputs=outputs,
+        outputs={artifact.file_name: artifact.content for artifact in artifacts},
         warnings=(*request.earlier_warnings, *meter.warnings),
         passed=keeps_budgets(measures),
         sections=sections,
     )
-    return (
-        Artifact(
-            role="model",
-            file_name=f"{file_name}.glb",
-            media_type="model/gltf-binary",
-            content=glb,
-        ),
+    artifacts.insert(
+        1,
         Artifact(
             role="report",
             file_name=f"{file_name}.report.json",
             media_type="application/json",
             content=report,
         ),
-        Artifact(
-            role="preview",
-            file_name=f"{file_name}.preview.png",
-            media_type="image/png",
-            content=preview,
-        ),
-        *more,
+    )
+    return tuple(artifacts)
+
+
+def _artifact(file: "ExportedFile", record: Mapping[str, object]) -> Artifact:
+    """A file as it is delivered: GLBs carry the record."""
+    is_glb = file.media_type == "model/gltf-binary"
+    return Artifact(
+        role=file.role,
+        file_name=file.file_name,
+        media_type=file.media_type,
+        content=sealed(file.content, record) if is_glb else file.content,
     )
 
 
@@ -320,7 +342,7 @@ def _collisions(
 def _export_parts(
     pieces: Sequence[_Piece], lods: Sequence["Lod"], collisions: Sequence[Collision]
 ) -> list["ExportPart"]:
-    from pipeline.export.glb import ExportPart
+    from pipeline.export.parts import ExportPart
 
     exported = []
     for part, (piece, collision) in enumerate(zip(pieces, collisions, strict=True)):
@@ -355,7 +377,7 @@ def _billboard(
 ) -> tuple["Billboard", tuple[Artifact, ...], tuple[LodMeasure, ...]]:
     """The billboard behind the last LOD, the file that belongs to it, and the measures with the
     last LOD's coverage where the billboard takes over: as long as its texels are no pixels."""
-    from pipeline.export.glb import Billboard
+    from pipeline.export.parts import Billboard
     from pipeline.export.textures import png
     from pipeline.impostor import ImpostorOptions, bake_impostor
     from pipeline.mesh.lods.lod import COVERAGE_STEP, CULL_COVERAGE

@@ -5,6 +5,7 @@ PipelineError          base: a stage refused its input or could not finish
 ├── Unsupported        the file is valid but uses something we do not take (skins, Draco, ...)
 ├── EmptyResult        the model left nothing to mesh; another seed may help
 ├── BudgetUnreachable  a LOD cannot be brought under its budget; carries the smallest count reached
+├── ProfileViolation   a file would break a rule of its engine; names the rule and the way out
 ├── ModelUnavailable   no usable checkpoint at the given place
 ├── OutOfMemory        the options ask for more memory than there is
 ├── DiskFull           an output could not be written
@@ -52,6 +53,25 @@ class BudgetUnreachable(PipelineError):
     def __init__(self, message: str, smallest_count: int) -> None:
         super().__init__(message)
         self.smallest_count = smallest_count
+
+
+class ProfileViolation(PipelineError):
+    """A finished file breaks a rule of the engine it is for; the message has the way out.
+
+    Attributes:
+        profile: Whose rule.
+        rule: Which, in snake_case.
+        found, allowed: What is in the file and what may be, for people.
+    """
+
+    reason = "PROFILE_VIOLATION"
+
+    def __init__(self, message: str, *, profile: str, rule: str, found: str, allowed: str) -> None:
+        super().__init__(message)
+        self.profile = profile
+        self.rule = rule
+        self.found = found
+        self.allowed = allowed
 
 
 class ModelUnavailable(PipelineError):

@@ -45,3 +45,23 @@ class AssetOptions:
             raise InvalidInput(
                 "an impostor shows the whole asset: leave it out, or set parts mode to merged"
             )
+        self._check_limits()
+
+    def _check_limits(self) -> None:
+        """Refuse what the profile's importer would refuse at the end of the job."""
+        profile, layout = self.export.profile, self.export.layout
+        count = len(self.lod.chain) + self.lod.impostor
+        if layout.max_lods is not None and count > layout.max_lods:
+            raise InvalidInput(
+                f"profile {profile} takes at most {layout.max_lods} LODs, got {count}: ask for "
+                "fewer, or for another profile"
+            )
+        most = layout.max_mesh_triangles
+        if most is None or self.parts.mode == "separate":
+            return
+        for level, target in enumerate(self.lod.chain):
+            if target.triangles is not None and target.triangles > most:
+                raise InvalidInput(
+                    f"profile {profile} takes at most {most:,} triangles per mesh, but LOD{level} "
+                    f"may have {target.triangles:,}: lower it, or keep parts separate"
+                )

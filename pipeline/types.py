@@ -272,6 +272,11 @@ class Collision:
 
 Role = Literal[
     "model",
+    "model_lod",
+    "obj",
+    "mtl",
+    "ply",
+    "texture",
     "report",
     "preview",
     "impostor",

@@ -25,6 +25,7 @@ CODES: Mapping[type[Exception], grpc.StatusCode] = {
     pipeline_errors.Unsupported: grpc.StatusCode.INVALID_ARGUMENT,
     pipeline_errors.EmptyResult: grpc.StatusCode.FAILED_PRECONDITION,
     pipeline_errors.BudgetUnreachable: grpc.StatusCode.FAILED_PRECONDITION,
+    pipeline_errors.ProfileViolation: grpc.StatusCode.FAILED_PRECONDITION,
     pipeline_errors.ModelUnavailable: grpc.StatusCode.FAILED_PRECONDITION,
     pipeline_errors.OutOfMemory: grpc.StatusCode.RESOURCE_EXHAUSTED,
     pipeline_errors.DiskFull: grpc.StatusCode.RESOURCE_EXHAUSTED,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from server.cli.model_commands import models_app
+from server.cli.picture_commands import register as register_pictures
 from server.cli.quality_commands import register as register_quality
 from server.cli.train_command import register
 
@@ -35,6 +36,19 @@ class Profile(StrEnum):
     GENERIC = "generic"
     UNITY = "unity"
     UNREAL = "unreal"
+    GODOT = "godot"
+    ROBLOX = "roblox"
+    WEB = "web"
+
+
+class TextureFormat(StrEnum):
+    """Values of --texture-format."""
+
+    AUTO = "auto"
+    PNG = "png"
+    JPEG = "jpeg"
+    WEBP = "webp"
+    KTX2 = "ktx2"
 
 
 class Collision(StrEnum):
@@ -89,6 +103,16 @@ TextureSize = Annotated[
 ProfileOption = Annotated[
     Profile | None, typer.Option(help="Whose importer the file is for.  [default: generic]")
 ]
+TextureFormatOption = Annotated[
+    TextureFormat | None,
+    typer.Option(
+        "--texture-format",
+        help="auto is WebP for the web, else JPEG where it costs nothing that can be seen.  "
+        "[default: auto]",
+    ),
+]
+Split = Annotated[bool | None, typer.Option("--split/--no-split", help="Also a file per LOD.")]
+Files = Annotated[str, typer.Option("--files", help="glb, obj, ply, with commas.  [default: glb]")]
 CollisionOption = Annotated[
     Collision | None, typer.Option(help="Collision hulls.  [default: auto]")
 ]
@@ -209,6 +233,9 @@ def generate(
     parts: PartsOption = "",
     texture_size: TextureSize = None,
     profile: ProfileOption = None,
+    texture_format: TextureFormatOption = None,
+    split: Split = None,
+    files: Files = "",
     collision: CollisionOption = None,
     height: Height = None,
     pivot: Pivot = "",
@@ -243,6 +270,9 @@ def generate(
             parts=parts,
             texture_size=texture_size,
             profile=profile,
+            texture_format=texture_format,
+            split=split,
+            files=files,
             collision=collision,
             height=height,
             pivot=pivot,
@@ -255,7 +285,7 @@ def generate(
     spec.options.condition.negative_prompt = negative
     if multi_image is not None:
         spec.options.condition.multi_image = getattr(pb, f"MULTI_IMAGE_{multi_image.name}")
-    spec.options.decode.formats.extend(_formats(formats))
+    spec.options.decode.formats.extend(_listed(formats, "--formats", pb.Format))
     _read_sampler(structure, "--structure", spec.options.sparse_structure)
     _read_sampler(slat, "--slat", spec.options.slat)
     uploads = []
@@ -297,6 +327,9 @@ def lod(
     parts: PartsOption = "",
     texture_size: TextureSize = None,
     profile: ProfileOption = None,
+    texture_format: TextureFormatOption = None,
+    split: Split = None,
+    files: Files = "",
     collision: CollisionOption = None,
     height: Height = None,
     pivot: Pivot = "",
@@ -320,6 +353,9 @@ def lod(
             parts=parts,
             texture_size=texture_size,
             profile=profile,
+            texture_format=texture_format,
+            split=split,
+            files=files,
             collision=collision,
             height=height,
             pivot=pivot,
@@ -354,6 +390,9 @@ def reexport(
     parts: PartsOption = "",
     texture_size: TextureSize = None,
     profile: ProfileOption = None,
+    texture_format: TextureFormatOption = None,
+    split: Split = None,
+    files: Files = "",
     collision: CollisionOption = None,
     height: Height = None,
     pivot: Pivot = "",
@@ -383,6 +422,9 @@ def reexport(
             parts=parts,
             texture_size=texture_size,
             profile=profile,
+            texture_format=texture_format,
+            split=split,
+            files=files,
             collision=collision,
             height=height,
             pivot=pivot,
@@ -481,6 +523,7 @@ def doctor(
 app.add_typer(models_app)
 register(app)
 register_quality(app)
+register_pictures(app)
 
 
 @contextmanager
@@ -515,18 +558,14 @@ def _models(names: list[str] | None) -> tuple[str, ...] | None:
     return tuple(names) if names else None
 
 
-def _formats(text: str) -> "list[pb.Format]":
-    """Read --formats."""
-    from server.pb import lodsmith_pb2 as pb
-
-    known: dict[str, Any] = {  # Any: the generated stubs disagree on the type
-        name.removeprefix("FORMAT_").lower(): pb.Format.Value(name)
-        for name in pb.Format.keys()[1:]  # the first means: not set
-    }
+def _listed(text: str, option: str, kind: Any) -> list[Any]:  # Any: the stubs disagree on enums
+    """Read values of a protobuf enum from a list with commas."""
+    prefix = kind.keys()[0].removesuffix("UNSPECIFIED")
+    known = {name.removeprefix(prefix).lower(): kind.Value(name) for name in kind.keys()[1:]}
     names = [part.strip() for part in text.split(",")] if text else []
     for name in names:
         if name not in known:
-            raise typer.BadParameter(f"--formats must be some of {', '.join(known)}, got {name!r}")
+            raise typer.BadParameter(f"{option} must be some of {', '.join(known)}, got {name!r}")
     return [known[name] for name in names]
 
 
@@ -563,6 +602,9 @@ def _options(
     parts: str,
     texture_size: int | None,
     profile: Profile | None,
+    texture_format: TextureFormat | None,
+    split: bool | None,
+    files: str,
     collision: Collision | None,
     height: float | None,
     pivot: str,
@@ -584,6 +626,11 @@ def _options(
         options.unwrap.texture_size = int32(texture_size, "--texture-size")
     if profile is not None:
         options.export.profile = getattr(pb, f"EXPORT_PROFILE_{profile.name}")
+    if texture_format is not None:
+        options.export.texture_format = getattr(pb, f"TEXTURE_FORMAT_{texture_format.name}")
+    if split is not None:
+        options.export.split = split
+    options.export.formats.extend(_listed(files, "--files", pb.FileFormat))
     if collision is not None:
         options.collision.mode = getattr(pb, f"COLLISION_MODE_{collision.name}")
     if height is not None:

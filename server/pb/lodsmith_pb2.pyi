@@ -143,12 +143,33 @@ class ExportProfile(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EXPORT_PROFILE_GENERIC: _ClassVar[ExportProfile]
     EXPORT_PROFILE_UNITY: _ClassVar[ExportProfile]
     EXPORT_PROFILE_UNREAL: _ClassVar[ExportProfile]
+    EXPORT_PROFILE_GODOT: _ClassVar[ExportProfile]
+    EXPORT_PROFILE_ROBLOX: _ClassVar[ExportProfile]
+    EXPORT_PROFILE_WEB: _ClassVar[ExportProfile]
 
 class TextureFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     TEXTURE_FORMAT_UNSPECIFIED: _ClassVar[TextureFormat]
     TEXTURE_FORMAT_PNG: _ClassVar[TextureFormat]
     TEXTURE_FORMAT_JPEG: _ClassVar[TextureFormat]
+    TEXTURE_FORMAT_AUTO: _ClassVar[TextureFormat]
+    TEXTURE_FORMAT_WEBP: _ClassVar[TextureFormat]
+    TEXTURE_FORMAT_KTX2: _ClassVar[TextureFormat]
+
+class Compression(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    COMPRESSION_UNSPECIFIED: _ClassVar[Compression]
+    COMPRESSION_AUTO: _ClassVar[Compression]
+    COMPRESSION_NONE: _ClassVar[Compression]
+    COMPRESSION_QUANTIZE: _ClassVar[Compression]
+    COMPRESSION_MESHOPT: _ClassVar[Compression]
+
+class FileFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FILE_FORMAT_UNSPECIFIED: _ClassVar[FileFormat]
+    FILE_FORMAT_GLB: _ClassVar[FileFormat]
+    FILE_FORMAT_OBJ: _ClassVar[FileFormat]
+    FILE_FORMAT_PLY: _ClassVar[FileFormat]
 
 class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -176,6 +197,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_LOG_EPOCH_CHANGED: _ClassVar[ErrorReason]
     ERROR_REASON_BLOB_DAMAGED: _ClassVar[ErrorReason]
     ERROR_REASON_SURFACE_MISSING: _ClassVar[ErrorReason]
+    ERROR_REASON_PROFILE_VIOLATION: _ClassVar[ErrorReason]
 JOB_STATE_UNSPECIFIED: JobState
 JOB_STATE_QUEUED: JobState
 JOB_STATE_RUNNING: JobState
@@ -261,9 +283,24 @@ EXPORT_PROFILE_UNSPECIFIED: ExportProfile
 EXPORT_PROFILE_GENERIC: ExportProfile
 EXPORT_PROFILE_UNITY: ExportProfile
 EXPORT_PROFILE_UNREAL: ExportProfile
+EXPORT_PROFILE_GODOT: ExportProfile
+EXPORT_PROFILE_ROBLOX: ExportProfile
+EXPORT_PROFILE_WEB: ExportProfile
 TEXTURE_FORMAT_UNSPECIFIED: TextureFormat
 TEXTURE_FORMAT_PNG: TextureFormat
 TEXTURE_FORMAT_JPEG: TextureFormat
+TEXTURE_FORMAT_AUTO: TextureFormat
+TEXTURE_FORMAT_WEBP: TextureFormat
+TEXTURE_FORMAT_KTX2: TextureFormat
+COMPRESSION_UNSPECIFIED: Compression
+COMPRESSION_AUTO: Compression
+COMPRESSION_NONE: Compression
+COMPRESSION_QUANTIZE: Compression
+COMPRESSION_MESHOPT: Compression
+FILE_FORMAT_UNSPECIFIED: FileFormat
+FILE_FORMAT_GLB: FileFormat
+FILE_FORMAT_OBJ: FileFormat
+FILE_FORMAT_PLY: FileFormat
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_PIPELINE_ERROR: ErrorReason
 ERROR_REASON_INVALID_INPUT: ErrorReason
@@ -288,6 +325,7 @@ ERROR_REASON_DRAINING: ErrorReason
 ERROR_REASON_LOG_EPOCH_CHANGED: ErrorReason
 ERROR_REASON_BLOB_DAMAGED: ErrorReason
 ERROR_REASON_SURFACE_MISSING: ErrorReason
+ERROR_REASON_PROFILE_VIOLATION: ErrorReason
 
 class CreateJobRequest(_message.Message):
     __slots__ = ("request_id", "spec", "validate_only")
@@ -778,12 +816,22 @@ class CollisionOptions(_message.Message):
     def __init__(self, mode: _Optional[_Union[CollisionMode, str]] = ..., max_hulls: _Optional[int] = ..., max_vertices: _Optional[int] = ..., max_over_cover: _Optional[float] = ..., max_protrusion_ratio: _Optional[float] = ...) -> None: ...
 
 class ExportOptions(_message.Message):
-    __slots__ = ("profile", "texture_format")
+    __slots__ = ("profile", "texture_format", "texture_psnr_db", "max_texture_size", "compression", "split", "formats")
     PROFILE_FIELD_NUMBER: _ClassVar[int]
     TEXTURE_FORMAT_FIELD_NUMBER: _ClassVar[int]
+    TEXTURE_PSNR_DB_FIELD_NUMBER: _ClassVar[int]
+    MAX_TEXTURE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    COMPRESSION_FIELD_NUMBER: _ClassVar[int]
+    SPLIT_FIELD_NUMBER: _ClassVar[int]
+    FORMATS_FIELD_NUMBER: _ClassVar[int]
     profile: ExportProfile
     texture_format: TextureFormat
-    def __init__(self, profile: _Optional[_Union[ExportProfile, str]] = ..., texture_format: _Optional[_Union[TextureFormat, str]] = ...) -> None: ...
+    texture_psnr_db: float
+    max_texture_size: int
+    compression: Compression
+    split: bool
+    formats: _containers.RepeatedScalarFieldContainer[FileFormat]
+    def __init__(self, profile: _Optional[_Union[ExportProfile, str]] = ..., texture_format: _Optional[_Union[TextureFormat, str]] = ..., texture_psnr_db: _Optional[float] = ..., max_texture_size: _Optional[int] = ..., compression: _Optional[_Union[Compression, str]] = ..., split: _Optional[bool] = ..., formats: _Optional[_Iterable[_Union[FileFormat, str]]] = ...) -> None: ...
 
 class Job(_message.Message):
     __slots__ = ("name", "spec", "state", "stages", "fraction", "estimated_remaining", "warnings", "result", "error", "last_sequence", "create_time", "start_time", "end_time")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from pipeline.errors import Cancelled
-from pipeline.threads import in_threads, together
+from pipeline.threads import in_threads, polled, together
 
 
 def test_every_start_is_worked_on_once() -> None:
@@ -71,3 +71,27 @@ def test_an_error_in_a_call_ends_the_others() -> None:
 
     with pytest.raises(ValueError, match="of its own"):
         together([endless, fail], lambda done: None)
+
+
+def test_a_long_call_is_polled_and_left_when_the_tick_raises() -> None:
+    go_on = threading.Event()
+    ticks: list[int] = []
+
+    def stop() -> None:
+        ticks.append(1)
+        if len(ticks) == 3:
+            raise Cancelled
+
+    try:
+        with pytest.raises(Cancelled):
+            polled(go_on.wait, stop)
+        assert not go_on.is_set()
+    finally:
+        go_on.set()  # or the thread would outlive the tests
+    assert polled(lambda: 7, lambda: None) == 7
+    with pytest.raises(TimeoutError):
+        polled(_times_out, lambda: None)
+
+
+def _times_out() -> None:
+    raise TimeoutError

@@ -147,7 +147,7 @@ BAD = {
     "no such picture": (["generate", "--image", "no.png"], 2, "no.png"),
     "no such mesh": (["lod", "no.glb"], 2, "no.glb"),
     "folder as mesh": (["lod", "."], 2, "is a directory"),
-    "unknown profile": (["generate", "a", "--profile", "godot"], 2, "godot"),
+    "unknown profile": (["generate", "a", "--profile", "cryengine"], 2, "godot"),
     "rising budgets": (["generate", "a", "--lods", "10,20"], 2, "fall from LOD to LOD"),
     "budgets that are no numbers": (["generate", "a", "--lods", "many"], 2, "whole numbers"),
     "budget out of any range": (["generate", "a", "--lods", "99999999999"], 2, "out of any range"),

@@ -24,7 +24,6 @@ from pipeline.mesh.measuring.measure import (
     face_components,
     topology,
 )
-from pipeline.mesh.polled import polled
 from pipeline.mesh.remeshing.remesh import watertight
 from pipeline.mesh.repairing.manifold import (
     drop_degenerate,
@@ -32,6 +31,7 @@ from pipeline.mesh.repairing.manifold import (
     tidy,
     without_unused_vertices,
 )
+from pipeline.threads import polled
 from pipeline.types import FloatArray, IntArray, Mesh, Progress, Silent, Stage
 
 if TYPE_CHECKING:

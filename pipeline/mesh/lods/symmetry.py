@@ -13,8 +13,8 @@ from pipeline.mesh.measuring.measure import (
     area_vectors,
     edges_of,
 )
-from pipeline.mesh.polled import polled
 from pipeline.mesh.repairing.manifold import split_non_manifold, without_unused_vertices
+from pipeline.threads import polled
 from pipeline.types import FloatArray, IntArray, Mesh
 
 # Vertices that are so near, as a share of the diagonal, are at the same place.

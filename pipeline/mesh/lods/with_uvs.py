@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import BudgetUnreachable
-from pipeline.mesh.polled import polled
+from pipeline.threads import polled
 from pipeline.types import IntArray, UnwrappedMesh
 
 # Against a position's error in units of the mesh's size. Higher ones keep texture and shading, and

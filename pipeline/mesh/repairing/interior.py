@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.mesh.measuring.measure import BoolArray, Float64Array, components, face_areas
-from pipeline.mesh.polled import polled
 from pipeline.mesh.repairing.components import find_parts
 from pipeline.mesh.repairing.holes import borders, close
 from pipeline.mesh.repairing.manifold import split_non_manifold
 from pipeline.mesh.repairing.sight import Sight
+from pipeline.threads import polled
 from pipeline.types import FloatArray, IntArray, Mesh
 
 if TYPE_CHECKING:

@@ -21,7 +21,6 @@ from pipeline.mesh.measuring.measure import (
     topology,
     used_vertices,
 )
-from pipeline.mesh.polled import polled
 from pipeline.mesh.repairing.components import Parts, find_parts
 from pipeline.mesh.repairing.holes import (
     MAX_LID_AREA_RATIO,
@@ -35,6 +34,7 @@ from pipeline.mesh.repairing.manifold import (
     without_unused_vertices,
 )
 from pipeline.mesh.repairing.winding import turn_parts, unify_winding
+from pipeline.threads import polled
 from pipeline.types import FloatArray, IntArray, Mesh, Progress, Stage, Surface
 
 logger = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from pipeline.mesh.measuring.measure import (
     edges_of,
     face_areas,
 )
-from pipeline.mesh.polled import polled
+from pipeline.threads import polled
 from pipeline.types import FloatArray, IntArray, Mesh
 
 if TYPE_CHECKING:

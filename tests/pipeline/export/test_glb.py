@@ -137,10 +137,43 @@ class TestProfiles:
         assert "extensionsUsed" not in root
         assert "extensions" not in root["nodes"][0]
 
-    @pytest.mark.parametrize("profile", get_args(Profile))
-    def test_the_binary_chunk_is_the_same_and_nothing_is_required(self, profile: Profile) -> None:
-        root, binary = parsed(options=ExportOptions(profile=profile))
-        assert binary == parsed()[1]
+    @pytest.mark.parametrize("profile", ["godot", "roblox"])
+    def test_only_lod0_is_in_the_file_where_lods_are_files(self, profile: Profile) -> None:
+        root, _ = parsed(options=ExportOptions(profile=profile))
+        lods = [mesh["name"] for mesh in root["meshes"] if mesh["name"].startswith("SM_")]
+        assert lods == ["SM_WoodenCrate_LOD0"]
+        names = ["WoodenCrate_LOD1.glb", "WoodenCrate_LOD2.glb"]
+        assert root["nodes"][0]["extras"]["lod_files"] == names
+        assert "extensionsUsed" not in root
+
+    def test_godot_makes_bodies_of_hulls_by_their_names(self) -> None:
+        root, _ = parsed(options=ExportOptions(profile="godot"))
+        names = [root["nodes"][node]["name"] for node in root["scenes"][0]["nodes"]]
+        assert names[1:] == [
+            "UCX_SM_WoodenCrate_LOD0_00-convcolonly", "UCX_SM_WoodenCrate_LOD0_01-convcolonly",
+        ]  # fmt: skip
+
+    def test_roblox_has_no_hulls_and_says_so(self) -> None:
+        listener = Listener()
+        glb = export_glb(
+            "x",
+            LODS,
+            [measure(lod, c) for lod, c in zip(LODS, COVERAGES, strict=True)],
+            TEXTURED,
+            [ExportPart.whole(LODS, [HULL])],
+            ExportOptions(profile="roblox"),
+            listener,
+        )
+        assert [node["name"] for node in unpack_glb(glb)[0]["nodes"]] == ["SM_X_LOD0"]
+        assert any("1 collision shapes are left out" in warning for warning in listener.warnings)
+
+    @pytest.mark.parametrize("profile", ["unity", "unreal"])
+    def test_the_binary_chunk_is_that_of_generic(self, profile: Profile) -> None:
+        assert parsed(options=ExportOptions(profile=profile))[1] == parsed()[1]
+
+    @pytest.mark.parametrize("profile", sorted(set(get_args(Profile)) - {"web"}))
+    def test_nothing_is_required(self, profile: Profile) -> None:
+        root, _ = parsed(options=ExportOptions(profile=profile))
         assert "extensionsRequired" not in root
 
     @pytest.mark.parametrize("profile", get_args(Profile))
@@ -302,7 +335,8 @@ class TestMaterial:
     @pytest.mark.parametrize("profile", get_args(Profile))
     def test_material_and_lod0_come_back_through_our_reader(self, profile: Profile) -> None:
         material = replace(TEXTURED, double_sided=True, alpha_mode="MASK", alpha_cutoff=0.25)
-        glb = export(material=material, options=ExportOptions(profile=profile))
+        plain = ExportOptions(profile=profile, compression="none")
+        glb = export(material=material, options=plain)
         surface = read_glb(glb, Silent())
         (back,) = surface.materials
         assert len(surface.faces) == len(LODS[0].faces)
@@ -310,6 +344,16 @@ class TestMaterial:
         np.testing.assert_array_equal(back.base_color.pixels, checkerboard())
         for field in ("alpha_mode", "alpha_cutoff", "double_sided", "emissive_factor"):
             assert getattr(back, field) == getattr(material, field), field
+
+
+class TestAsset:
+    def test_extras_go_into_the_asset(self) -> None:
+        measures = [measure(LODS[0], 0.1)]
+        parts = [ExportPart.whole(LODS[:1], [])]
+        glb = export_glb(
+            "x", LODS[:1], measures, TEXTURED, parts, GENERIC, Silent(), extras={"seed": 7}
+        )
+        assert unpack_glb(glb)[0]["asset"]["extras"] == {"seed": 7}
 
 
 class TestBytes:

@@ -1,0 +1,260 @@
+"""`lodsmith render`: pictures of finished assets.
+
+It runs on this machine, on files, without a server. What it does is imported when it runs, so that
+--help is instant.
+"""
+
+import os
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Kind(StrEnum):
+    """Values of --kind."""
+
+    PREVIEW = "preview"
+    STILL = "still"
+    TURNTABLE = "turntable"
+    SWITCH = "switch"
+    UV = "uv"
+    ERROR = "error"
+    COMPARE = "compare"
+
+
+_SIZES = {
+    Kind.PREVIEW: 384,
+    Kind.STILL: 768,
+    Kind.TURNTABLE: 384,
+    Kind.UV: 800,
+    Kind.ERROR: 352,
+    Kind.COMPARE: 480,
+}
+_WITH_LOD = (Kind.STILL, Kind.TURNTABLE, Kind.COMPARE)
+_WITH_AGAINST = (Kind.ERROR, Kind.COMPARE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """The arguments, for all kinds alike."""
+
+    asset: Path
+    against: Path | None
+    size_px: int
+    yaw_deg: float
+    pitch_deg: float
+    lod: int | None
+    frames: int
+    suffix: str
+
+
+def render(
+    asset: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, readable=True, help="A GLB, ours or any other."
+        ),
+    ],
+    kind: Annotated[
+        Kind,
+        typer.Option(
+            "--kind",
+            "-k",
+            help="preview: all LODs, shaded and as wires. still: one LOD. turntable: one LOD, "
+            "turning. switch: where each LOD takes over, at its size on screen. uv: charts and "
+            "texel density. error: the distance of each LOD. compare: two assets or LODs.",
+        ),
+    ] = Kind.PREVIEW,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            help="error: the file that is right.  [default: LOD0]  compare: the file before.  "
+            "[default: LOD0 beside --lod]",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            dir_okay=False,
+            help="The picture: .png; of a turntable .webp or .gif.  [default: ASSET.KIND.png or "
+            ".webp, here]",
+        ),
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(help="Width of each picture, pixels. Default: fits the kind.")
+    ] = None,
+    yaw: Annotated[float, typer.Option(help="From where: 0 is the front, 90 is +X.")] = 32.0,
+    pitch: Annotated[float, typer.Option(help="From how far above, degrees.")] = 18.0,
+    lod: Annotated[
+        int | None,
+        typer.Option(min=0, help="still, turntable, compare: which LOD.  [default: 0]"),
+    ] = None,
+    frames: Annotated[int, typer.Option(help="turntable: pictures per turn.")] = 24,
+) -> None:
+    """Make a picture of an asset: preview, turntable, LOD switches, UVs, errors, before and after.
+
+    The same file gives the same bytes. Exit codes: 0 done; 2 the asset cannot be read, or does not
+    have what the picture shows.
+    """
+    from server.cli.asset import errors_as_exit_codes
+
+    if against is not None and kind not in _WITH_AGAINST:
+        raise typer.BadParameter(f"--against is for error and compare, not for {kind}; drop it")
+    if lod is not None and kind not in _WITH_LOD:
+        raise typer.BadParameter(f"--lod is for still, turntable and compare, not {kind}; drop it")
+    if size is not None and kind not in _SIZES:
+        raise typer.BadParameter(f"{kind} has its sizes from the asset; drop --size")
+    suffixes = (".webp", ".gif") if kind is Kind.TURNTABLE else (".png",)
+    path = out if out is not None else Path(f"{asset.stem}.{kind}{suffixes[0]}")
+    if path.suffix.lower() not in suffixes:
+        raise typer.BadParameter(
+            f"--out of a {kind} must end in {' or '.join(suffixes)}, got {path.name}"
+        )
+    with errors_as_exit_codes():
+        content = _picture(
+            kind,
+            _Asked(
+                asset=asset,
+                against=against,
+                size_px=_SIZES.get(kind, 0) if size is None else size,
+                yaw_deg=yaw,
+                pitch_deg=pitch,
+                lod=lod,
+                frames=frames,
+                suffix=path.suffix.lower(),
+            ),
+        )
+        _write(path, content)
+    print(path)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the `lodsmith` command."""
+    app.command()(render)
+
+
+def _picture(kind: Kind, asked: _Asked) -> bytes:
+    match kind:
+        case Kind.PREVIEW:
+            return _preview(asked)
+        case Kind.STILL:
+            return _still(asked)
+        case Kind.TURNTABLE:
+            return _turntable(asked)
+        case Kind.SWITCH:
+            return _switch(asked)
+        case Kind.UV:
+            return _uv(asked)
+        case Kind.ERROR:
+            return _error(asked)
+        case Kind.COMPARE:
+            return _compare(asked)
+
+
+def _preview(asked: _Asked) -> bytes:
+    from pipeline.pictures.view import View
+    from pipeline.preview import preview_sheet
+
+    view = View(size_px=asked.size_px, yaw_deg=asked.yaw_deg, pitch_deg=asked.pitch_deg)
+    return preview_sheet(_read(asked.asset), view=view)
+
+
+def _still(asked: _Asked) -> bytes:
+    from pipeline.pictures.view import View
+    from pipeline.preview import render_glb
+
+    view = View(size_px=asked.size_px, yaw_deg=asked.yaw_deg, pitch_deg=asked.pitch_deg)
+    return render_glb(_read(asked.asset), view, lod=asked.lod or 0)
+
+
+def _turntable(asked: _Asked) -> bytes:
+    from pipeline.pictures.turntable import TurntableOptions, turntable
+
+    options = TurntableOptions(
+        frames=asked.frames,
+        size_px=asked.size_px,
+        format="gif" if asked.suffix == ".gif" else "webp",
+        yaw_deg=asked.yaw_deg,
+        pitch_deg=asked.pitch_deg,
+    )
+    return turntable(_read(asked.asset), options, lod=asked.lod or 0)
+
+
+def _switch(asked: _Asked) -> bytes:
+    from pipeline.pictures.switch_sheet import switch_sheet
+    from pipeline.pictures.view import View
+
+    return switch_sheet(_read(asked.asset), View(yaw_deg=asked.yaw_deg, pitch_deg=asked.pitch_deg))
+
+
+def _uv(asked: _Asked) -> bytes:
+    from pipeline.pictures.uv_sheet import uv_sheet
+    from pipeline.pictures.view import View
+
+    view = View(size_px=asked.size_px, yaw_deg=asked.yaw_deg, pitch_deg=asked.pitch_deg)
+    return uv_sheet(_read(asked.asset), view)
+
+
+def _error(asked: _Asked) -> bytes:
+    from pipeline.pictures.error_sheet import error_sheet
+    from pipeline.pictures.view import View
+
+    view = View(size_px=asked.size_px, yaw_deg=asked.yaw_deg, pitch_deg=asked.pitch_deg)
+    reference = None if asked.against is None else _read(asked.against)
+    return error_sheet(_read(asked.asset), reference, view)
+
+
+def _compare(asked: _Asked) -> bytes:
+    from pipeline.errors import InvalidInput
+    from pipeline.pictures.comparison import Shown, comparison
+    from pipeline.pictures.levels import read_levels
+    from pipeline.pictures.view import View
+
+    view = View(size_px=asked.size_px, yaw_deg=asked.yaw_deg, pitch_deg=asked.pitch_deg)
+    chain = read_levels(_read(asked.asset))
+    name = asked.asset.name
+    if asked.against is not None:
+        lod = asked.lod or 0
+        before = Shown(title=asked.against.name, level=read_levels(_read(asked.against)).level(0))
+        after = Shown(title=f"{name} LOD{lod}", level=chain.level(lod))
+        return comparison(before, after, view)
+    lod = len(chain.levels) - 1 if asked.lod is None else asked.lod
+    if lod == 0:
+        raise InvalidInput(
+            f"LOD0 would be compared with itself, and the file has {len(chain.levels)} LODs; name "
+            "another --lod, or a file --against"
+        )
+    before = Shown(title=f"{name} LOD0", level=chain.level(0))
+    return comparison(before, Shown(title=f"LOD{lod}", level=chain.level(lod)), view)
+
+
+def _read(path: Path) -> bytes:
+    from pipeline.errors import InvalidInput
+
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"cannot read {path}: {error.strerror}") from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    from pipeline.errors import InvalidInput
+
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise InvalidInput(
+            f"cannot write {path}: {error.strerror}; choose another place with --out"
+        ) from error
