@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
+from pipeline.errors import InvalidInput
 from pipeline.export.glb import (
     Contents,
-    EncodedBillboard,
     EncodedMaterial,
-    check_counts,
+    checked,
     coverages_of,
     encode_billboard,
     encode_material,
@@ -55,10 +55,15 @@ class _Asset:
     name: str
     lods: Sequence[UnwrappedMesh]
     coverages: Sequence[float]
-    material: Material
+    materials: Sequence[Material]
     parts: Sequence[ExportPart]
     options: ExportOptions
     extras: JsonObject | None
+
+    @property
+    def has_own_materials(self) -> bool:
+        """Whether each LOD has a material of its own."""
+        return len(self.materials) > 1
 
 
 def check_tools(options: ExportOptions) -> None:
@@ -75,7 +80,7 @@ def export_asset(
     name: str,
     lods: Sequence[UnwrappedMesh],
     measures: Sequence[LodMeasure],
-    material: Material,
+    material: Material | Sequence[Material],
     parts: Sequence[ExportPart],
     options: ExportOptions,
     progress: Progress,
@@ -100,13 +105,17 @@ def export_asset(
         InvalidInput: As `export_glb`.
         ProfileViolation: If a GLB breaks a rule of its profile; nothing is to be delivered then.
     """
-    check_counts(lods, measures)
+    materials = checked(lods, measures, material)
+    if len(materials) > 1 and options.split and len(options.formats) > 1:
+        raise InvalidInput(
+            "OBJ and PLY per LOD need one material for all: use atlas packed or shared"
+        )
     check_tools(options)
     asset = _Asset(
         name=asset_name(name),
         lods=lods,
         coverages=coverages_of(measures, billboard),
-        material=material,
+        materials=materials,
         parts=parts,
         options=options,
         extras=extras,
@@ -126,7 +135,7 @@ def preview_glb(
     name: str,
     lods: Sequence[UnwrappedMesh],
     measures: Sequence[LodMeasure],
-    material: Material,
+    material: Material | Sequence[Material],
     parts: Sequence[ExportPart],
     progress: Progress,
     *,
@@ -151,42 +160,39 @@ def _glbs(asset: _Asset, billboard: Billboard | None, progress: Progress) -> lis
     steps = 2 + len(singles)
     quad = encode_billboard(billboard, options, PartOf(progress, 0, steps))
     # Many LODs share a size, and encoding costs more than all the rest.
-    by_shrink: dict[int, EncodedMaterial] = {}
+    encoded: dict[tuple[int, int], EncodedMaterial] = {}
 
     def content(level: int | None, step: Progress) -> bytes:
+        shown = [] if level == len(asset.lods) else [level or 0]
+        if level is None and options.layout.lods != "files":
+            shown = list(range(len(asset.lods)))
         shrink = _shrink(asset.coverages, level)
-        if shrink not in by_shrink and level != len(asset.lods):
-            by_shrink[shrink] = encode_material(
-                asset.material, options, PartOf(step, 0, 2), shrink=shrink
-            )
-        return _written(asset, quad, by_shrink, level, PartOf(step, 1, 2))
+        materials = {}
+        for number, lod in enumerate(shown):
+            key = (lod if asset.has_own_materials else 0), shrink
+            if key not in encoded:
+                part = PartOf(PartOf(step, 0, 2), number, len(shown))
+                material = asset.materials[key[0]]
+                encoded[key] = encode_material(material, options, part, shrink=shrink)
+            materials[lod] = encoded[key]
+        contents = Contents(
+            asset=asset.name,
+            lods=asset.lods,
+            coverages=asset.coverages,
+            materials=materials,
+            has_own_materials=asset.has_own_materials,
+            parts=asset.parts,
+            billboard=quad,
+            level=level,
+            extras=asset.extras,
+        )
+        return polled(partial(write_glb, contents, options), partial(step, Stage.EXPORT, 0.5))
 
     files = [_glb("model", f"{asset.name}.glb", content(None, PartOf(progress, 1, steps)))]
     for number, level in enumerate(singles):
         single = content(level, PartOf(progress, 2 + number, steps))
         files.append(_glb("model_lod", lod_file_name(asset.name, level), single))
     return files
-
-
-def _written(
-    asset: _Asset,
-    quad: EncodedBillboard | None,
-    by_shrink: dict[int, EncodedMaterial],
-    level: int | None,
-    progress: Progress,
-) -> bytes:
-    material = by_shrink.get(_shrink(asset.coverages, level), by_shrink[1])
-    contents = Contents(
-        asset=asset.name,
-        lods=asset.lods,
-        coverages=asset.coverages,
-        material=material,
-        parts=asset.parts,
-        billboard=quad,
-        level=level,
-        extras=asset.extras,
-    )
-    return polled(partial(write_glb, contents, asset.options), partial(progress, Stage.EXPORT, 0.0))
 
 
 def _shrink(coverages: Sequence[float], level: int | None) -> int:
@@ -207,7 +213,7 @@ def _other_files(asset: _Asset, progress: Progress) -> list[ExportedFile]:
     maps: dict[str, bytes] = {}
     if has_obj or options.layout.has_separate_maps:
         maps = separate_maps(
-            asset.material,
+            asset.materials[0],
             options.texture_size_limit,
             lambda fraction: progress(Stage.EXPORT, fraction / 3),
         )
@@ -245,7 +251,7 @@ def _objs(asset: _Asset, levels: Sequence[int], maps: Sequence[str]) -> list[Exp
         )
         for level in levels
     ]
-    mtl = to_mtl(f"M_{asset.name}", asset.material, maps, f"T_{asset.name}_{{}}.png")
+    mtl = to_mtl(f"M_{asset.name}", asset.materials[0], maps, f"T_{asset.name}_{{}}.png")
     return [
         *files,
         ExportedFile(role="mtl", file_name=library, media_type="model/mtl", content=mtl),
@@ -261,7 +267,7 @@ def _plys(asset: _Asset, levels: Sequence[int]) -> list[ExportedFile]:
                 role="ply",
                 file_name=_level_name(asset.name, level, "ply"),
                 media_type="application/octet-stream",
-                content=to_ply(meshes, asset.material),
+                content=to_ply(meshes, asset.materials[0]),
             )
         )
     return files

@@ -29,7 +29,7 @@ def export_glb(
     name: str,
     lods: Sequence[UnwrappedMesh],
     measures: Sequence[LodMeasure],
-    material: Material,
+    material: Material | Sequence[Material],
     parts: Sequence[ExportPart],
     options: ExportOptions,
     progress: Progress,
@@ -57,8 +57,9 @@ def export_glb(
         name: Anything; `asset_name` makes it safe.
         lods: Finest first, at least one.
         measures: One per LOD; only `screen_coverage` is written.
-        material: Shared by all LODs. Occlusion and metallic-roughness become one ORM texture, the
-            smaller one enlarged where they differ in size.
+        material: Shared by all LODs; or one per LOD, named `M_<Name>_LOD<k>`. Occlusion and
+            metallic-roughness become one ORM texture, the smaller one enlarged where they differ
+            in size.
         parts: At least one; together they have every face of each LOD.
         options: How the file is laid out and encoded. `split` and `formats` are `export_asset`'s.
         progress: Is told of EXPORT, and warned of what came out poorer.
@@ -72,13 +73,18 @@ def export_glb(
         InvalidInput: If there is no LOD, or their number is not that of the measures, or the
             encoder of KTX2 is missing.
     """
-    check_counts(lods, measures)
+    materials = checked(lods, measures, material)
     progress(Stage.EXPORT, 0.0)
+    encoded = [
+        encode_material(each, options, PartOf(PartOf(progress, 0, 3), number, len(materials)))
+        for number, each in enumerate(materials)
+    ]
     contents = Contents(
         asset=asset_name(name),
         lods=lods,
         coverages=coverages_of(measures, billboard),
-        material=encode_material(material, options, PartOf(progress, 0, 3)),
+        materials=dict(enumerate(encoded if len(encoded) > 1 else encoded * len(lods))),
+        has_own_materials=len(encoded) > 1,
         parts=parts,
         billboard=encode_billboard(billboard, options, PartOf(progress, 1, 3)),
         extras=extras,
@@ -110,27 +116,39 @@ class Contents:
     """What one file shows: some LODs of an asset.
 
     asset: a safe name. lods, parts: of the whole asset. coverages: too, the billboard's last.
-    material: as this file has it. billboard: the LOD after the last, or None.
+    materials: per LOD in the file, as it has them; the same for all unless `has_own_materials`.
+    billboard: the LOD after the last, or None.
     level: the only LOD to write; None for all that the profile has in its main file.
     """
 
     asset: str
     lods: Sequence[UnwrappedMesh]
     coverages: Sequence[float]
-    material: EncodedMaterial
+    materials: Mapping[int, EncodedMaterial]
     parts: Sequence[ExportPart]
+    has_own_materials: bool = False
     billboard: EncodedBillboard | None = None
     level: int | None = None
     extras: JsonObject | None = None
 
 
-def check_counts(lods: Sequence[UnwrappedMesh], measures: Sequence[LodMeasure]) -> None:
-    """Refuse what is no chain of LODs."""
+def checked(
+    lods: Sequence[UnwrappedMesh],
+    measures: Sequence[LodMeasure],
+    material: Material | Sequence[Material],
+) -> Sequence[Material]:
+    """Refuse what is no chain of LODs; return the materials: one, or one per LOD."""
     if not lods or len(lods) != len(measures):
         raise InvalidInput(
             f"export needs one measure per LOD and at least one, got {len(lods)} LODs and "
             f"{len(measures)} measures"
         )
+    materials = [material] if isinstance(material, Material) else material
+    if len(materials) not in (1, len(lods)):
+        raise InvalidInput(
+            f"export needs one material, or one per LOD, got {len(materials)} for {len(lods)} LODs"
+        )
+    return materials
 
 
 def coverages_of(measures: Sequence[LodMeasure], billboard: Billboard | None) -> list[float]:
@@ -206,8 +224,10 @@ def write_glb(contents: Contents, options: ExportOptions) -> bytes:
     file = GlbFile(options.packing)
     levels, billboard = _shown(contents, layout)
     materials = []
-    if levels:
-        materials.append((contents.asset, contents.material))
+    if contents.has_own_materials:
+        materials += [(f"{contents.asset}_LOD{k}", contents.materials[k]) for k in levels]
+    elif levels:
+        materials.append((contents.asset, contents.materials[levels[0]]))
     if billboard is not None:
         materials.append((f"{contents.asset}_Billboard", billboard.material))
     roots: list[int] = []
@@ -279,11 +299,17 @@ def _add_part(
     if billboard is not None:
         positions.append(billboard.quad.positions)
     grid = grid_around(positions) if file.is_packed and positions else None
-    lods = [file.add_mesh(f"{name}_LOD{level}", mesh, grid=grid) for level, mesh in shown.items()]
+    has_own = contents.has_own_materials
+    lods = [
+        file.add_mesh(
+            f"{name}_LOD{level}", mesh, material=levels.index(level) if has_own else 0, grid=grid
+        )
+        for level, mesh in shown.items()
+    ]
     last_extras: JsonObject = {}
     if billboard is not None:
         quad_name = f"{name}_LOD{len(contents.lods)}"
-        material = 1 if levels else 0
+        material = len(levels) if has_own else min(len(levels), 1)
         lods.append(file.add_mesh(quad_name, billboard.quad, material=material, grid=grid))
         last_extras = {"impostor": billboard.extras}
     hulls, hull_extras = [], []

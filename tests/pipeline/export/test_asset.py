@@ -228,3 +228,49 @@ def test_file_is_a_glb_of_the_length_it_says() -> None:
     magic, version, length = struct.unpack_from("<4sII", content)
     assert (magic, version, length) == (b"glTF", 2, len(content))
     json.loads(content[20 : 20 + struct.unpack_from("<I", content, 12)[0]])
+
+
+OWN = [
+    Material(base_color=Image(pixels=smooth(size)), metallic_factor=0.0) for size in (128, 64, 32)
+]
+
+
+class TestOneMaterialPerLod:
+    def files(self, options: ExportOptions, billboard: Billboard | None = None) -> dict[str, bytes]:
+        parts = [ExportPart.whole(LODS, [TETRAHEDRON])]
+        made = export_asset(
+            "crate", LODS, measures(), OWN, parts, options, Silent(), billboard=billboard
+        )
+        return {file.file_name: file.content for file in made}
+
+    def materials_by_mesh(self, content: bytes) -> dict[str, str]:
+        root = unpack_glb(content)[0]
+        return {
+            mesh["name"]: root["materials"][mesh["primitives"][0]["material"]]["name"]
+            for mesh in root["meshes"]
+            if "material" in mesh["primitives"][0]
+        }
+
+    def test_each_lod_has_its_own_textures(self) -> None:
+        (content,) = self.files(ExportOptions(texture_format="png")).values()
+        assert self.materials_by_mesh(content) == {
+            f"SM_Crate_LOD{k}": f"M_Crate_LOD{k}" for k in range(3)
+        }
+        sizes = [texture_size(content, f"LOD{k}_BC") for k in range(3)]
+        assert sizes == [128, 64, 32]
+
+    def test_a_billboard_comes_after_them(self) -> None:
+        (content,) = self.files(ExportOptions(), BILLBOARD).values()
+        assert self.materials_by_mesh(content)["SM_Crate_LOD3"] == "M_Crate_Billboard"
+
+    def test_a_file_per_lod_has_only_its_own(self) -> None:
+        files = self.files(ExportOptions(split=True))
+        for level in range(3):
+            found = self.materials_by_mesh(files[f"Crate_LOD{level}.glb"])
+            assert set(found.values()) == {f"M_Crate_LOD{level}"}
+            assert len(unpack_glb(files[f"Crate_LOD{level}.glb"])[0]["materials"]) == 1
+
+    def test_one_or_one_per_lod_and_nothing_between(self) -> None:
+        parts = [ExportPart.whole(LODS, [])]
+        with pytest.raises(InvalidInput, match="one material, or one per LOD, got 2 for 3 LODs"):
+            export_asset("x", LODS, measures(), OWN[:2], parts, ExportOptions(), Silent())
