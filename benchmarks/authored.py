@@ -16,12 +16,10 @@ from numpy.typing import NDArray
 
 from benchmarks import meshes, peers
 from pipeline import AssetOptions, BuildRequest, StageMeter, build_asset, surface_from_glb
-from pipeline.gltf.container import ReadLimits, open_gltf
 from pipeline.mesh.hulls.collision import CollisionOptions
 from pipeline.mesh.lods.lod_options import LodOptions
+from pipeline.pictures.levels import read_levels
 from pipeline.place import PlaceOptions
-from pipeline.preview import _draws, _levels
-from pipeline.read_glb import read_parts
 from pipeline.render import Draw, Light, fit_camera, render_cut_out
 from pipeline.types import Silent
 
@@ -32,10 +30,7 @@ LIGHT = Light(toward=np.array([0.4, 0.8, 0.5]), key=0.7, sky=0.5, floor=0.3)
 
 def levels(glb: bytes) -> list[list[Draw]]:
     """What each LOD of a file shows."""
-    gltf = open_gltf(glb, Silent(), ReadLimits())
-    return [
-        _draws(read_parts(gltf, placed, Silent(), with_tangents=True)) for placed in _levels(gltf)
-    ]
+    return [list(level.draws) for level in read_levels(glb).levels]
 
 
 def pictures(draws: list[Draw], like: list[Draw]) -> list[NDArray[np.uint8]]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from pipeline.srgb import linear_from_srgb, srgb_from_linear
+from pipeline.threads import in_threads
 from pipeline.types import ByteArray, FloatArray, Image, IntArray, Material
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ _KEY, _SKY, _FLOOR = 0.95, 0.62, 0.26
 _BACKGROUND_TOP, _BACKGROUND_BOTTOM = 0.86, 0.62
 
 _SHADOW_CELLS = 192
+
+# What is behind things that are compared: a middle gray, so that dark and bright both stand out.
+_BACKDROP = 0.55
 _ALPHA_CODES = {"OPAQUE": 0, "MASK": 1, "BLEND": 2}
 _LINEAR_OF_SRGB = linear_from_srgb(np.arange(256) / 255).astype(np.float32)
 
@@ -98,6 +102,31 @@ class _Seen:
     screens: list[FloatArray]
     owner: IntArray
     corner_weights: FloatArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Textures:
+    """The textures of a draw, `[h, w, 3]` each, shrunk for pictures of one size; white if none."""
+
+    base_color: ByteArray
+    normal: ByteArray
+    rough_metal: ByteArray
+    occlusion: ByteArray
+    emissive: ByteArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ground:
+    """A floor under an asset with its contact shadow.
+
+    height_m: along Y. middle_m: `[2]` x and z of the shadow's middle. half_m: half its side.
+    darkness: `[n, n]` float32, rows along z.
+    """
+
+    height_m: float
+    middle_m: NDArray[np.float64]
+    half_m: float
+    darkness: FloatArray
 
 
 def fit_camera(
@@ -162,14 +191,68 @@ def render(
     """
     n = size_px * _SUPERSAMPLING
     seen = _look(draws, camera, n, keep_back_faces=as_wireframe)
-    picture = _background(seen.draws, camera, n)
-    light = Light(toward=_KEY_DIRECTION @ camera.axes, key=_KEY, sky=_SKY, floor=_FLOOR)
+    picture = _background(_ground_under(seen.draws), camera, n)
+    light = _preview_light(camera)
     for index in range(len(draws)):
         if as_wireframe:
             _draw_wires(seen, index, light, picture)
         else:
             _shade_draw(seen, index, camera, light, picture)
     return _to_srgb(_of_samples(picture, size_px))
+
+
+def render_views(
+    draws: Sequence[Draw],
+    cameras: Sequence[Camera],
+    *,
+    size_px: int,
+    tick: Callable[[], None] = lambda: None,
+) -> list[ByteArray]:
+    """Return a picture from each camera, as `render` makes them, in threads.
+
+    Textures are shrunk alike for all, so that nothing flickers where one follows the other.
+    `tick` is called for each; what it raises passes through.
+    """
+    n = size_px * _SUPERSAMPLING
+    plain = [_writable(draw) for draw in draws]
+    ground = _ground_under(plain)
+    textures = [
+        _shrunk(draw, [_project(draw.positions, camera, n)[0] for camera in cameras[::4]])
+        for draw in plain
+    ]
+    pictures = [np.empty(0, np.uint8)] * len(cameras)
+
+    def draw_one(number: int) -> None:
+        camera = cameras[number]
+        seen = _look(plain, camera, n, keep_back_faces=False)
+        picture = _background(ground, camera, n)
+        light = _preview_light(camera)
+        for index in range(len(plain)):
+            _shade_draw(seen, index, camera, light, picture, textures[index])
+        pictures[number] = _to_srgb(_of_samples(picture, size_px))
+
+    in_threads(draw_one, range(len(cameras)), tick)
+    return pictures
+
+
+def render_plain(
+    draws: Sequence[Draw], camera: Camera, *, size_px: int, light: Light | None = None
+) -> tuple[ByteArray, FloatArray]:
+    """Draw as `render` does, but before an even gray, so that pictures can be compared.
+
+    Without `light`, that of `render`.
+
+    Returns:
+        `[size_px, size_px, 3]` uint8 sRGB, and `[size_px, size_px]` the share of each pixel that
+        is covered.
+    """
+    n = size_px * _SUPERSAMPLING
+    seen = _look(draws, camera, n, keep_back_faces=False)
+    samples = np.full((n, n, 3), _BACKDROP, np.float32)
+    for index in range(len(draws)):
+        _shade_draw(seen, index, camera, light or _preview_light(camera), samples)
+    covered = (seen.owner[:, :, :1] >= 0).astype(np.float32)
+    return _to_srgb(_of_samples(samples, size_px)), _of_samples(covered, size_px)[:, :, 0]
 
 
 def render_cut_out(
@@ -237,7 +320,11 @@ def _look(draws: Sequence[Draw], camera: Camera, n: int, *, keep_back_faces: boo
 def _of_samples(samples: FloatArray, size_px: int) -> FloatArray:
     """Average the samples of each pixel."""
     s = _SUPERSAMPLING
-    pixels: FloatArray = samples.reshape(size_px, s, size_px, s, samples.shape[2]).mean((1, 3))
+    pixels = np.zeros((size_px, size_px, samples.shape[2]), np.float32)
+    for row in range(s):  # four times as fast as a mean over two axes
+        for column in range(s):
+            pixels += samples[row::s, column::s]
+    pixels *= np.float32(1 / s**2)
     return pixels
 
 
@@ -282,14 +369,23 @@ def _to_srgb(linear: FloatArray) -> ByteArray:
     return (srgb_from_linear(x) * 255 + 0.5).astype(np.uint8)
 
 
-def _shade_draw(seen: _Seen, index: int, camera: Camera, light: Light, picture: FloatArray) -> None:
+def _preview_light(camera: Camera) -> Light:
+    return Light(toward=_KEY_DIRECTION @ camera.axes, key=_KEY, sky=_SKY, floor=_FLOOR)
+
+
+def _shade_draw(
+    seen: _Seen,
+    index: int,
+    camera: Camera,
+    light: Light,
+    picture: FloatArray,
+    textures: _Textures | None = None,
+) -> None:
+    """Shade the samples that draw `index` owns; `textures` are its own, if they are there yet."""
     draw, screen = seen.draws[index], seen.screens[index]
     material = draw.material
-    base_color = _reduced(material.base_color, draw, screen)
-    normal = _reduced(material.normal, draw, screen)
-    rough_metal = _reduced(material.metallic_roughness, draw, screen)
-    occlusion = _reduced(material.occlusion, draw, screen)
-    emissive = _reduced(material.emissive, draw, screen)
+    if textures is None:
+        textures = _shrunk(draw, [screen])
     colors = draw.colors
     if colors is None:
         colors = np.ones((len(draw.positions), 4), np.float32)
@@ -301,11 +397,11 @@ def _shade_draw(seen: _Seen, index: int, camera: Camera, light: Light, picture: 
         colors,
         draw.faces,
         _LINEAR_OF_SRGB,
-        base_color,
-        normal,
-        rough_metal,
-        occlusion,
-        emissive,
+        textures.base_color,
+        textures.normal,
+        textures.rough_metal,
+        textures.occlusion,
+        textures.emissive,
         np.array(material.base_color_factor, np.float32),
         np.array(material.emissive_factor, np.float32),
         np.array(
@@ -328,20 +424,34 @@ def _shade_draw(seen: _Seen, index: int, camera: Camera, light: Light, picture: 
     )
 
 
-def _reduced(image: Image | None, draw: Draw, screen: FloatArray) -> ByteArray:
-    """Return `[h, w, 3]`, shrunk until a texel covers about a pixel; white where there is none."""
-    if image is None or draw.uvs is None:
-        return np.full((1, 1, 3), 255, np.uint8)
-    pixels = image.pixels
-    rgb = pixels[:, :, :3] if pixels.shape[2] >= 3 else np.repeat(pixels[:, :, :1], 3, axis=2)
-    height, width = rgb.shape[:2]
-    texel_area = _areas(draw.uvs, draw.faces).sum() * height * width
-    pixel_area = max(float(_areas(screen, draw.faces).sum()), 1.0)
-    factor = 2 ** max(round(math.log2(max(texel_area / pixel_area, 1.0)) / 2), 0)
-    factor = min(factor, height, width)
-    if factor == 1:
-        return rgb.copy()
-    return np.array(PillowImage.fromarray(np.ascontiguousarray(rgb)).reduce(factor))
+def _shrunk(draw: Draw, screens: Sequence[FloatArray]) -> _Textures:
+    """Shrink the textures of a draw until a texel covers about a pixel of what is on `screens`."""
+    texel_area, pixel_area = 0.0, 1.0
+    if draw.uvs is not None:
+        texel_area = float(_areas(draw.uvs, draw.faces).sum())
+        covered = sum(float(_areas(screen, draw.faces).sum()) for screen in screens)
+        pixel_area = max(covered / len(screens), 1.0)
+
+    def shrunk(image: Image | None) -> ByteArray:
+        if image is None or draw.uvs is None:
+            return np.full((1, 1, 3), 255, np.uint8)
+        pixels = image.pixels
+        rgb = pixels[:, :, :3] if pixels.shape[2] >= 3 else np.repeat(pixels[:, :, :1], 3, axis=2)
+        height, width = rgb.shape[:2]
+        texels_per_pixel = max(texel_area * height * width / pixel_area, 1.0)
+        factor = min(2 ** max(round(math.log2(texels_per_pixel) / 2), 0), height, width)
+        if factor == 1:
+            return rgb.copy()
+        return np.array(PillowImage.fromarray(np.ascontiguousarray(rgb)).reduce(factor))
+
+    material = draw.material
+    return _Textures(
+        base_color=shrunk(material.base_color),
+        normal=shrunk(material.normal),
+        rough_metal=shrunk(material.metallic_roughness),
+        occlusion=shrunk(material.occlusion),
+        emissive=shrunk(material.emissive),
+    )
 
 
 def _areas(points: FloatArray, faces: IntArray) -> NDArray[np.float64]:
@@ -367,43 +477,82 @@ def _unit(direction: NDArray[np.float64]) -> FloatArray:
     return np.asarray(direction / np.linalg.norm(direction), np.float32)
 
 
-def _background(draws: Sequence[Draw], camera: Camera, n: int) -> FloatArray:
-    """Return `[n, n, 3]` linear: a gray gradient with the contact shadow on the ground."""
-    from scipy.ndimage import gaussian_filter, map_coordinates
-
-    rows = np.linspace(_BACKGROUND_TOP, _BACKGROUND_BOTTOM, n, dtype=np.float32)
-    picture = np.repeat(rows[:, None], n, axis=1)
+def _ground_under(draws: Sequence[Draw]) -> _Ground:
+    from scipy.ndimage import gaussian_filter
 
     low = np.min([draw.positions.min(axis=0) for draw in draws], axis=0).astype(np.float64)
     high = np.max([draw.positions.max(axis=0) for draw in draws], axis=0).astype(np.float64)
     size = max(float((high - low).max()), 1e-9)
-    center, half = (low + high)[[0, 2]] / 2, 0.9 * size
+    middle, half = (low + high)[[0, 2]] / 2, 0.9 * size
     touching = np.zeros((_SHADOW_CELLS, _SHADOW_CELLS), np.float32)
     above = np.zeros_like(touching)
     for draw in draws:
-        cells = (draw.positions[:, [0, 2]] - center + half) * (_SHADOW_CELLS / (2 * half))
+        cells = (draw.positions[:, [0, 2]] - middle + half) * (_SHADOW_CELLS / (2 * half))
         cells = cells.astype(np.float32)
         lowest = draw.positions[:, 1][draw.faces].min(axis=1)
-        _cover(cells, draw.faces, above)
-        _cover(cells, draw.faces[lowest < low[1] + 0.06 * size], touching)
-    darkness = 0.5 * gaussian_filter(touching, 2.5) + 0.4 * gaussian_filter(above, 9.0)
-
-    # Where each pixel's ray meets the ground.
-    offsets = (np.arange(n) + 0.5) * (2 / n) - 1
-    right, up, back = camera.axes
-    rays = (
-        offsets[None, :, None] * camera.slope * right
-        - offsets[:, None, None] * camera.slope * up
-        - back
+        cover_cells(cells, draw.faces, above)
+        cover_cells(cells, draw.faces[lowest < low[1] + 0.06 * size], touching)
+    return _Ground(
+        height_m=float(low[1]),
+        middle_m=middle,
+        half_m=half,
+        darkness=0.5 * gaussian_filter(touching, 2.5) + 0.4 * gaussian_filter(above, 9.0),
     )
-    with np.errstate(all="ignore"):
-        distance = (low[1] - camera.eye[1]) / rays[:, :, 1]
-    hits = (distance > 0) & np.isfinite(distance)
-    ground = camera.eye[[0, 2]] + np.where(hits, distance, 0)[:, :, None] * rays[:, :, [0, 2]]
-    x, z = np.moveaxis((ground - center + half) * (_SHADOW_CELLS / (2 * half)) - 0.5, 2, 0)
-    shadow = map_coordinates(darkness, [z, x], order=1, mode="constant")
-    picture *= 1 - np.where(hits, np.minimum(shadow, 0.85), 0).astype(np.float32)
-    return np.repeat(picture[:, :, None], 3, axis=2)
+
+
+def _background(ground: _Ground, camera: Camera, n: int) -> FloatArray:
+    """Return `[n, n, 3]` linear: a gray gradient with the contact shadow on the ground."""
+    picture = np.empty((n, n, 3), np.float32)
+    _paint_ground(
+        camera.axes,
+        camera.eye,
+        camera.slope,
+        ground.height_m,
+        ground.middle_m,
+        ground.half_m,
+        ground.darkness,
+        picture,
+    )
+    return picture
+
+
+@_kernel
+def _paint_ground(
+    axes: NDArray[np.float64],
+    eye: NDArray[np.float64],
+    slope: float,
+    height: float,
+    middle: NDArray[np.float64],
+    half: float,
+    darkness: FloatArray,
+    picture: FloatArray,
+) -> None:
+    """Write the gradient, darker where a pixel's ray meets the ground in the shadow."""
+    n, cells = len(picture), len(darkness)
+    for row in range(n):
+        gray = _BACKGROUND_TOP + (_BACKGROUND_BOTTOM - _BACKGROUND_TOP) * row / max(n - 1, 1)
+        y = (1 - (row + 0.5) * 2 / n) * slope
+        for column in range(n):
+            x = ((column + 0.5) * 2 / n - 1) * slope
+            shadow = 0.0
+            down = x * axes[0, 1] + y * axes[1, 1] - axes[2, 1]
+            distance = (height - eye[1]) / down
+            if distance > 0 and np.isfinite(distance):
+                ray_x = x * axes[0, 0] + y * axes[1, 0] - axes[2, 0]
+                ray_z = x * axes[0, 2] + y * axes[1, 2] - axes[2, 2]
+                scale = cells / (2 * half)
+                across = (eye[0] + distance * ray_x - middle[0] + half) * scale - 0.5
+                along = (eye[2] + distance * ray_z - middle[1] + half) * scale - 0.5
+                if 0 <= across <= cells - 1 and 0 <= along <= cells - 1:
+                    i, j = min(int(along), cells - 2), min(int(across), cells - 2)
+                    s, t = along - i, across - j
+                    near = darkness[i, j] * (1 - t) + darkness[i, j + 1] * t
+                    far = darkness[i + 1, j] * (1 - t) + darkness[i + 1, j + 1] * t
+                    shadow = min(near * (1 - s) + far * s, 0.85)
+            value = gray * (1 - shadow)
+            picture[row, column, 0] = value
+            picture[row, column, 1] = value
+            picture[row, column, 2] = value
 
 
 @_kernel
@@ -471,8 +620,12 @@ def _rasterize(
 
 
 @_kernel
-def _cover(cells: FloatArray, faces: IntArray, covered: FloatArray) -> None:
-    """Set to one the cells whose center a triangle covers, whichever way it faces."""
+def cover_cells(cells: FloatArray, faces: IntArray, covered: FloatArray) -> None:
+    """Set to one the cells whose center a triangle covers, whichever way it faces.
+
+    cells: `[V, 2]` float32 column and row of each vertex. faces: `[F, 3]` int32. covered: `[n, n]`
+    float32, indexed by row and column.
+    """
     n = covered.shape[0]
     for f in range(faces.shape[0]):
         ax, ay = cells[faces[f, 0], 0], cells[faces[f, 0], 1]

@@ -74,8 +74,7 @@ def render(
             exists=True,
             dir_okay=False,
             readable=True,
-            help="error: the file that is right.  [default: LOD0]  compare: the file before.  "
-            "[default: LOD0 beside --lod]",
+            help="error: the file that is right. compare: the file before.  [default: LOD0]",
         ),
     ] = None,
     out: Annotated[
@@ -95,7 +94,9 @@ def render(
     pitch: Annotated[float, typer.Option(help="From how far above, degrees.")] = 18.0,
     lod: Annotated[
         int | None,
-        typer.Option(min=0, help="still, turntable, compare: which LOD.  [default: 0]"),
+        typer.Option(
+            min=0, help="still, turntable, compare: which LOD.  [default: 0; the last beside LOD0]"
+        ),
     ] = None,
     frames: Annotated[int, typer.Option(help="turntable: pictures per turn.")] = 24,
 ) -> None:
@@ -213,27 +214,16 @@ def _error(asked: _Asked) -> bytes:
 
 
 def _compare(asked: _Asked) -> bytes:
-    from pipeline.errors import InvalidInput
-    from pipeline.pictures.comparison import Shown, comparison
-    from pipeline.pictures.levels import read_levels
+    from pipeline.pictures.comparison import comparison
     from pipeline.pictures.view import View
 
-    view = View(size_px=asked.size_px, yaw_deg=asked.yaw_deg, pitch_deg=asked.pitch_deg)
-    chain = read_levels(_read(asked.asset))
-    name = asked.asset.name
-    if asked.against is not None:
-        lod = asked.lod or 0
-        before = Shown(title=asked.against.name, level=read_levels(_read(asked.against)).level(0))
-        after = Shown(title=f"{name} LOD{lod}", level=chain.level(lod))
-        return comparison(before, after, view)
-    lod = len(chain.levels) - 1 if asked.lod is None else asked.lod
-    if lod == 0:
-        raise InvalidInput(
-            f"LOD0 would be compared with itself, and the file has {len(chain.levels)} LODs; name "
-            "another --lod, or a file --against"
-        )
-    before = Shown(title=f"{name} LOD0", level=chain.level(0))
-    return comparison(before, Shown(title=f"LOD{lod}", level=chain.level(lod)), view)
+    return comparison(
+        _read(asked.asset),
+        None if asked.against is None else _read(asked.against),
+        lod=asked.lod,
+        names=("" if asked.against is None else asked.against.name, asked.asset.name),
+        view=View(size_px=asked.size_px, yaw_deg=asked.yaw_deg, pitch_deg=asked.pitch_deg),
+    )
 
 
 def _read(path: Path) -> bytes:

@@ -1,0 +1,1 @@
+"""Pictures of finished assets: turntables, LOD switches, UVs, errors, before and after."""
