@@ -11,6 +11,7 @@ from pipeline.errors import InvalidInput
 from pipeline.export.name import asset_name, part_names
 from pipeline.mesh.lods.lod_options import LodOptions
 from pipeline.options import AssetOptions
+from pipeline.pictures.options import PictureKind
 from pipeline.place import Placement, placement
 from pipeline.quality.provenance import (
     inputs_of,
@@ -197,6 +198,8 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
         )
     )
     artifacts += more
+    for kind in options.pictures.more:
+        artifacts += _pictures(file_name, kind, shown, len(measures), meter)
     sections: dict[str, Json] = {
         "size_m": [round(float(side), 6) for side in np.ptp(drawn.positions, axis=0)],
         "lods": [asdict(measure) for measure in measures],
@@ -228,6 +231,41 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
         ),
     )
     return tuple(artifacts)
+
+
+def _pictures(
+    file_name: str, kind: PictureKind, glb: bytes, lod_count: int, progress: Progress
+) -> list[Artifact]:
+    """A picture that was asked for; none where there is nothing to compare."""
+    from pipeline.pictures.error_sheet import error_sheet
+    from pipeline.pictures.switch_sheet import switch_sheet
+    from pipeline.pictures.turntable import turntable
+    from pipeline.pictures.uv_sheet import uv_sheet
+
+    def tick() -> None:
+        progress(Stage.EXPORT, 1.0)
+
+    match kind:
+        case "turntable":
+            content = turntable(glb, tick=tick)
+        case "charts":
+            content = uv_sheet(glb, tick=tick)
+        case _ if lod_count < 2:
+            progress.warn(Stage.EXPORT, f"no picture of {kind}: there is one LOD only")
+            return []
+        case "switches":
+            content = switch_sheet(glb, tick=tick)
+        case "errors":
+            content = error_sheet(glb, tick=tick)
+    suffix = "webp" if kind == "turntable" else "png"
+    return [
+        Artifact(
+            role="picture",
+            file_name=f"{file_name}.{kind}.{suffix}",
+            media_type=f"image/{suffix}",
+            content=content,
+        )
+    ]
 
 
 def _artifact(file: "ExportedFile", record: Mapping[str, object]) -> Artifact:

@@ -12,6 +12,7 @@ from pipeline.mesh.repairing.repair import RepairOptions
 from pipeline.model.condition.options import ConditionOptions
 from pipeline.model.formats import DecodeOptions
 from pipeline.model.sampler import SamplerOptions
+from pipeline.pictures.options import PictureOptions
 from pipeline.place import PlaceOptions
 from pipeline.quality.provenance import ProvenanceOptions
 from pipeline.scene import PartOptions
@@ -39,6 +40,7 @@ class AssetOptions:
     export: ExportOptions = field(default_factory=ExportOptions)
     parts: PartOptions = field(default_factory=PartOptions)
     provenance: ProvenanceOptions = field(default_factory=ProvenanceOptions)
+    pictures: PictureOptions = field(default_factory=PictureOptions)
 
     def __post_init__(self) -> None:
         if self.lod.impostor and self.parts.mode == "separate":

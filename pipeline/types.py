@@ -279,6 +279,7 @@ Role = Literal[
     "texture",
     "report",
     "preview",
+    "picture",
     "impostor",
     "gaussian",
     "gaussian_preview",

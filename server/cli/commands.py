@@ -112,6 +112,12 @@ TextureFormatOption = Annotated[
     ),
 ]
 Split = Annotated[bool | None, typer.Option("--split/--no-split", help="Also a file per LOD.")]
+Pictures = Annotated[
+    str,
+    typer.Option(
+        "--pictures", help="turntable, switches, charts, errors, with commas.  [default: none]"
+    ),
+]
 Files = Annotated[str, typer.Option("--files", help="glb, obj, ply, with commas.  [default: glb]")]
 CollisionOption = Annotated[
     Collision | None, typer.Option(help="Collision hulls.  [default: auto]")
@@ -236,6 +242,7 @@ def generate(
     texture_format: TextureFormatOption = None,
     split: Split = None,
     files: Files = "",
+    pictures: Pictures = "",
     collision: CollisionOption = None,
     height: Height = None,
     pivot: Pivot = "",
@@ -273,6 +280,7 @@ def generate(
             texture_format=texture_format,
             split=split,
             files=files,
+            pictures=pictures,
             collision=collision,
             height=height,
             pivot=pivot,
@@ -330,6 +338,7 @@ def lod(
     texture_format: TextureFormatOption = None,
     split: Split = None,
     files: Files = "",
+    pictures: Pictures = "",
     collision: CollisionOption = None,
     height: Height = None,
     pivot: Pivot = "",
@@ -356,6 +365,7 @@ def lod(
             texture_format=texture_format,
             split=split,
             files=files,
+            pictures=pictures,
             collision=collision,
             height=height,
             pivot=pivot,
@@ -393,6 +403,7 @@ def reexport(
     texture_format: TextureFormatOption = None,
     split: Split = None,
     files: Files = "",
+    pictures: Pictures = "",
     collision: CollisionOption = None,
     height: Height = None,
     pivot: Pivot = "",
@@ -425,6 +436,7 @@ def reexport(
             texture_format=texture_format,
             split=split,
             files=files,
+            pictures=pictures,
             collision=collision,
             height=height,
             pivot=pivot,
@@ -605,6 +617,7 @@ def _options(
     texture_format: TextureFormat | None,
     split: bool | None,
     files: str,
+    pictures: str,
     collision: Collision | None,
     height: float | None,
     pivot: str,
@@ -631,6 +644,7 @@ def _options(
     if split is not None:
         options.export.split = split
     options.export.formats.extend(_listed(files, "--files", pb.FileFormat))
+    options.pictures.more.extend(_listed(pictures, "--pictures", pb.PictureKind))
     if collision is not None:
         options.collision.mode = getattr(pb, f"COLLISION_MODE_{collision.name}")
     if height is not None:

@@ -111,6 +111,14 @@ class PromptPolicy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PROMPT_POLICY_TEXT: _ClassVar[PromptPolicy]
     PROMPT_POLICY_OMIT: _ClassVar[PromptPolicy]
 
+class PictureKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PICTURE_KIND_UNSPECIFIED: _ClassVar[PictureKind]
+    PICTURE_KIND_TURNTABLE: _ClassVar[PictureKind]
+    PICTURE_KIND_SWITCHES: _ClassVar[PictureKind]
+    PICTURE_KIND_CHARTS: _ClassVar[PictureKind]
+    PICTURE_KIND_ERRORS: _ClassVar[PictureKind]
+
 class Format(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     FORMAT_UNSPECIFIED: _ClassVar[Format]
@@ -262,6 +270,11 @@ PROMPT_POLICY_UNSPECIFIED: PromptPolicy
 PROMPT_POLICY_SHA256: PromptPolicy
 PROMPT_POLICY_TEXT: PromptPolicy
 PROMPT_POLICY_OMIT: PromptPolicy
+PICTURE_KIND_UNSPECIFIED: PictureKind
+PICTURE_KIND_TURNTABLE: PictureKind
+PICTURE_KIND_SWITCHES: PictureKind
+PICTURE_KIND_CHARTS: PictureKind
+PICTURE_KIND_ERRORS: PictureKind
 FORMAT_UNSPECIFIED: Format
 FORMAT_MESH: Format
 FORMAT_GAUSSIAN: Format
@@ -590,7 +603,7 @@ class JobSpec(_message.Message):
     def __init__(self, asset_name: _Optional[str] = ..., prompt: _Optional[str] = ..., image: _Optional[_Union[Digest, _Mapping]] = ..., mesh: _Optional[_Union[Digest, _Mapping]] = ..., job: _Optional[str] = ..., seed: _Optional[int] = ..., options: _Optional[_Union[AssetOptions, _Mapping]] = ..., more_images: _Optional[_Iterable[_Union[Digest, _Mapping]]] = ..., variant_count: _Optional[int] = ..., shape: _Optional[_Union[Digest, _Mapping]] = ..., model: _Optional[str] = ..., adapter: _Optional[_Union[Digest, _Mapping]] = ..., adapter_strength: _Optional[float] = ...) -> None: ...
 
 class AssetOptions(_message.Message):
-    __slots__ = ("sparse_structure", "slat", "place", "repair", "remesh", "lod", "unwrap", "bake", "collision", "export", "condition", "decode", "parts", "provenance")
+    __slots__ = ("sparse_structure", "slat", "place", "repair", "remesh", "lod", "unwrap", "bake", "collision", "export", "condition", "decode", "parts", "provenance", "pictures")
     SPARSE_STRUCTURE_FIELD_NUMBER: _ClassVar[int]
     SLAT_FIELD_NUMBER: _ClassVar[int]
     PLACE_FIELD_NUMBER: _ClassVar[int]
@@ -605,6 +618,7 @@ class AssetOptions(_message.Message):
     DECODE_FIELD_NUMBER: _ClassVar[int]
     PARTS_FIELD_NUMBER: _ClassVar[int]
     PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    PICTURES_FIELD_NUMBER: _ClassVar[int]
     sparse_structure: SamplerOptions
     slat: SamplerOptions
     place: PlaceOptions
@@ -619,7 +633,14 @@ class AssetOptions(_message.Message):
     decode: DecodeOptions
     parts: PartOptions
     provenance: ProvenanceOptions
-    def __init__(self, sparse_structure: _Optional[_Union[SamplerOptions, _Mapping]] = ..., slat: _Optional[_Union[SamplerOptions, _Mapping]] = ..., place: _Optional[_Union[PlaceOptions, _Mapping]] = ..., repair: _Optional[_Union[RepairOptions, _Mapping]] = ..., remesh: _Optional[_Union[RemeshOptions, _Mapping]] = ..., lod: _Optional[_Union[LodOptions, _Mapping]] = ..., unwrap: _Optional[_Union[UnwrapOptions, _Mapping]] = ..., bake: _Optional[_Union[BakeOptions, _Mapping]] = ..., collision: _Optional[_Union[CollisionOptions, _Mapping]] = ..., export: _Optional[_Union[ExportOptions, _Mapping]] = ..., condition: _Optional[_Union[ConditionOptions, _Mapping]] = ..., decode: _Optional[_Union[DecodeOptions, _Mapping]] = ..., parts: _Optional[_Union[PartOptions, _Mapping]] = ..., provenance: _Optional[_Union[ProvenanceOptions, _Mapping]] = ...) -> None: ...
+    pictures: PictureOptions
+    def __init__(self, sparse_structure: _Optional[_Union[SamplerOptions, _Mapping]] = ..., slat: _Optional[_Union[SamplerOptions, _Mapping]] = ..., place: _Optional[_Union[PlaceOptions, _Mapping]] = ..., repair: _Optional[_Union[RepairOptions, _Mapping]] = ..., remesh: _Optional[_Union[RemeshOptions, _Mapping]] = ..., lod: _Optional[_Union[LodOptions, _Mapping]] = ..., unwrap: _Optional[_Union[UnwrapOptions, _Mapping]] = ..., bake: _Optional[_Union[BakeOptions, _Mapping]] = ..., collision: _Optional[_Union[CollisionOptions, _Mapping]] = ..., export: _Optional[_Union[ExportOptions, _Mapping]] = ..., condition: _Optional[_Union[ConditionOptions, _Mapping]] = ..., decode: _Optional[_Union[DecodeOptions, _Mapping]] = ..., parts: _Optional[_Union[PartOptions, _Mapping]] = ..., provenance: _Optional[_Union[ProvenanceOptions, _Mapping]] = ..., pictures: _Optional[_Union[PictureOptions, _Mapping]] = ...) -> None: ...
+
+class PictureOptions(_message.Message):
+    __slots__ = ("more",)
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    more: _containers.RepeatedScalarFieldContainer[PictureKind]
+    def __init__(self, more: _Optional[_Iterable[_Union[PictureKind, str]]] = ...) -> None: ...
 
 class ProvenanceOptions(_message.Message):
     __slots__ = ("prompt",)
