@@ -55,5 +55,5 @@ def test_with_one_lod_there_is_nothing_to_compare() -> None:
 
 
 def test_unknown_pictures_are_refused() -> None:
-    with pytest.raises(InvalidInput, match=r"pictures must be some of turntable, .* got 'hologram'"):
+    with pytest.raises(InvalidInput, match="got 'hologram'"):
         made((100,), "hologram")
