@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.atlas import textured
 from pipeline.errors import InvalidInput
 from pipeline.export.name import asset_name, part_names
 from pipeline.mesh.lods.lod_options import LodOptions
@@ -48,6 +49,7 @@ from pipeline.types import (
 if TYPE_CHECKING:
     from pipeline.export.asset import ExportedFile
     from pipeline.export.parts import Billboard, ExportPart
+    from pipeline.mesh.charts.measure_uvs import UvMeasure
     from pipeline.mesh.hulls.collision import CollisionOptions
     from pipeline.mesh.lods.lod import Lod
     from pipeline.mesh.remeshing.remesh import RemeshOptions
@@ -95,13 +97,11 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
     """Turn a dense surface into an engine-ready asset: GLB, report and preview."""
     from pipeline.export.asset import check_tools, export_asset, preview_glb
     from pipeline.export.parts import Billboard
-    from pipeline.mesh.charts.unwrap import unwrap
-    from pipeline.mesh.lods.lod import build_lods, delivered, measure_lods, sphere_diameter
+    from pipeline.mesh.lods.lod import build_lods, measure_lods, sphere_diameter
     from pipeline.mesh.lods.parts import PartMesh, joined
     from pipeline.mesh.repairing.repair import RepairOptions
     from pipeline.preview import preview_sheet
     from pipeline.quality.materials import material_facts
-    from pipeline.texture.bake import bake
 
     default_repair = (
         RepairOptions.for_generated() if request.generated else RepairOptions.for_upload()
@@ -144,9 +144,8 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
         diameter_m=diameter_m,
         is_split_by_area=options.parts.share == "area",
     )
-    unwrapped = unwrap([lod.mesh for lod in lods], options.unwrap, meter)  # own charts, one atlas
-    baked = bake(unwrapped, surface, options.unwrap.texture_size, options.bake, meter)
-    lods = tuple(delivered(lod, mesh, parts) for lod, mesh in zip(lods, unwrapped, strict=True))
+    laid = textured(lods, surface, parts, options, meter)
+    unwrapped, lods = laid.unwrapped, laid.lods
     whole, _ = joined([piece.mesh for piece in pieces])
     measures = measure_lods(lods, whole, options.lod, meter, diameter_m=diameter_m)
     collisions = _collisions(pieces, lods, options.collision, meter)
@@ -155,7 +154,7 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
     more: tuple[Artifact, ...] = ()
     if options.lod.impostor:
         billboard, more, measures = _billboard(
-            file_name, unwrapped[0], baked.material, measures, options.lod, meter
+            file_name, unwrapped[0], laid.materials[0], measures, options.lod, meter
         )
     recipe = told_recipe(
         {**request.recipe, "options": asdict(options), "versions": library_versions()},
@@ -166,7 +165,7 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
         request.name,
         unwrapped,
         measures,
-        baked.material,
+        laid.materials,
         exported,
         options.export,
         PartOf(meter, 0, 2),
@@ -181,7 +180,7 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
             request.name,
             unwrapped,
             measures,
-            baked.material,
+            laid.materials,
             exported,
             PartOf(meter, 1, 2),
             billboard=billboard,
@@ -204,7 +203,7 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
         "size_m": [round(float(side), 6) for side in np.ptp(drawn.positions, axis=0)],
         "lods": [asdict(measure) for measure in measures],
         "topology": [_topology_facts(lod.mesh) for lod in lods],
-        "bake": asdict(baked.measure),
+        "uv": _uv_facts(laid.uv_measure),
         "materials": material_facts(glb),
         "collision": collision_facts(collisions),
         "parts": _part_facts(pieces, lods),
@@ -212,6 +211,8 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
         "inputs": [asdict(one) for one in inputs],
         "provenance": cast("Json", read_record(glb)),
     }
+    if laid.bake_measure is not None:
+        sections["bake"] = asdict(laid.bake_measure)
     report = report_json(
         name=file_name,
         recipe=recipe,
@@ -449,6 +450,16 @@ def _repair_facts(pieces: Sequence[_Piece]) -> Mapping[str, Json]:
     if not pieces[0].name:
         return pieces[0].counts
     return {piece.name: piece.counts for piece in pieces}
+
+
+def _uv_facts(measure: "UvMeasure") -> dict[str, Json]:
+    facts = asdict(measure)
+    gutter_texels = facts.pop("gutter_texels")
+    for lod in facts["lods"]:
+        for share in ("p5", "p50", "p95"):
+            lod[f"texel_density_{share}"] = lod.pop(f"texels_per_m_{share}")
+        lod["gutter_texels"] = gutter_texels
+    return facts
 
 
 def _topology_facts(mesh: Mesh) -> dict[str, Json]:

@@ -1,17 +1,30 @@
 """SLAT -> what was asked for: a dense colored surface, 3D Gaussians, a radiance field."""
 
+import functools
 import io
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as Pil
 
 from pipeline.errors import InvalidInput
-from pipeline.model.formats import DecodeOptions
+from pipeline.model.formats import ColorSource, DecodeOptions
 from pipeline.srgb import linear_from_srgb
 from pipeline.stored_surface import surface_to_bytes
-from pipeline.types import Artifact, FloatArray, Material, PartOf, Progress, Role, Stage, Surface
+from pipeline.types import (
+    Artifact,
+    FloatArray,
+    Material,
+    PartOf,
+    Progress,
+    Role,
+    Stage,
+    Surface,
+    View,
+)
 
 if TYPE_CHECKING:
     from pipeline.encode.unit_cube import UnitCube
@@ -53,31 +66,73 @@ def decode(
     Raises:
         EmptyResult: If the mesh has no triangle.
     """
-    assert set(options.formats) <= set(models.facts.formats), "the model was chosen for them"
+    assert set(options.needed_formats) <= set(models.facts.formats), "the model was chosen for them"
     surface: bytes | None = None
     artifacts: list[Artifact] = []
+
+    @functools.cache
+    def gaussians() -> "Gaussians":
+        return _gaussians(models, slat, progress)
+
     for number, wanted in enumerate(options.formats):
         part = PartOf(progress, number, len(options.formats))
         match wanted:
             case "mesh":
-                surface = _surface(models, slat, cube, part)
+                surface = _surface(models, slat, options.color_from, gaussians, cube, part)
             case "gaussian":
-                artifacts += _gaussian_files(models, slat, name, part)
+                artifacts += _gaussian_files(models, gaussians, name, part)
             case "radiance_field":
                 artifacts += _radiance_field_files(models, slat, name, part)
     return surface, tuple(artifacts)
 
 
 def _surface(
-    models: "Models", slat: "SparseTensor", cube: "UnitCube | None", progress: Progress
+    models: "Models",
+    slat: "SparseTensor",
+    color_from: ColorSource,
+    gaussians: Callable[[], "Gaussians"],
+    cube: "UnitCube | None",
+    progress: Progress,
 ) -> bytes:
     from pipeline.model.generate import decode_mesh
     from pipeline.preview import render_surface
 
-    surface = colored_surface(decode_mesh(models, slat, progress), cube)
+    decoder = models.gaussian_decoder if color_from != "surface" else None
+    steps = 1 if decoder is None else 2
+    surface = colored_surface(decode_mesh(models, slat, PartOf(progress, 0, steps)), cube)
     # As soon as geometry exists, before any texture work.
     progress.preview(Stage.DECODE, render_surface(surface, size_px=PREVIEW_PX))
+    if decoder is not None:
+        count = len(slat.feats) * decoder.representation.num_gaussians
+        if color_from == "gaussians" or count > len(surface.positions):
+            views = _views(models, gaussians(), cube, PartOf(progress, 1, steps))
+            surface = replace(surface, views=views)
+        progress(Stage.DECODE, 1.0)
     return surface_to_bytes(surface)
+
+
+def _views(
+    models: "Models", gaussians: "Gaussians", cube: "UnitCube | None", progress: Progress
+) -> tuple[View, ...]:
+    """Pictures of the Gaussians; none if there are none."""
+    from pipeline.model.gaussian_views import gaussian_views
+
+    assert models.gaussian_decoder is not None
+    if not len(gaussians):
+        return ()
+    return gaussian_views(
+        gaussians,
+        _to_space(cube),
+        filter_2d=models.gaussian_decoder.representation.filter_2d,
+        report=lambda fraction: progress(Stage.DECODE, fraction),
+    )
+
+
+def _to_space(cube: "UnitCube | None") -> NDArray[np.float64]:
+    """`[4, 4]` from the unit cube, where Z is up: what `colored_surface` does to positions."""
+    side_m, center = (1.0, (0.0, 0.0, 0.0)) if cube is None else (cube.side_m, cube.center)
+    turned = np.array([(1, 0, 0), (0, 0, 1), (0, -1, 0)], np.float64)
+    return np.block([[turned * side_m, np.array(center)[:, None]], [np.zeros((1, 3)), 1]])
 
 
 def colored_surface(mesh: "ColoredMesh", cube: "UnitCube | None" = None) -> Surface:
@@ -101,26 +156,34 @@ def colored_surface(mesh: "ColoredMesh", cube: "UnitCube | None" = None) -> Surf
     )
 
 
+def _gaussians(models: "Models", slat: "SparseTensor", progress: Progress) -> "Gaussians":
+    import torch
+
+    decoder = models.gaussian_decoder
+    assert decoder is not None  # `decode` has looked at the formats
+    with torch.no_grad(), models.residency.on_device(decoder):
+        return _finite(decoder.gaussians(slat, decoder(slat))[0], progress)
+
+
 def _gaussian_files(
-    models: "Models", slat: "SparseTensor", name: str, progress: Progress
+    models: "Models", gaussians: Callable[[], "Gaussians"], name: str, progress: Progress
 ) -> list[Artifact]:
     import torch
 
     from pipeline.model.gaussian_renderer import render
     from pipeline.model.ply import gaussians_to_ply
 
-    decoder = models.gaussian_decoder
-    assert decoder is not None  # `decode` has looked at the formats
+    assert models.gaussian_decoder is not None
     progress(Stage.DECODE, 0.0)
-    with torch.no_grad(), models.residency.on_device(decoder):
-        gaussians = _finite(decoder.gaussians(slat, decoder(slat))[0], progress)
-        progress(Stage.DECODE, 0.5)
+    made = gaussians()
+    progress(Stage.DECODE, 0.5)
+    with torch.no_grad():
         picture = render(
-            gaussians,
+            made,
             _preview_camera(),
             size_px=PREVIEW_PX,
             background=_PREVIEW_BACKGROUND,
-            filter_2d=decoder.representation.filter_2d,
+            filter_2d=models.gaussian_decoder.representation.filter_2d,
             report=lambda fraction: progress(Stage.DECODE, 0.5 + fraction / 2),
         )
     png = _png(picture.color.cpu().numpy())
@@ -131,7 +194,7 @@ def _gaussian_files(
             role="gaussian",
             file_name=f"{name}.ply",
             media_type="application/octet-stream",  # IANA knows no type for PLY
-            content=gaussians_to_ply(gaussians),
+            content=gaussians_to_ply(made),
         ),
         _preview_file("gaussian_preview", f"{name}.gaussian.png", png),
     ]

@@ -102,13 +102,16 @@ class Placement:
         return matrix
 
     def moved(self, shape: _Shape) -> _Shape:
-        """The shape in its new place, with its normals turned along."""
+        """The shape in its new place, with its normals and views turned along."""
         moved = self.scale * (_turned(shape.positions, self.rotation) - self.pivot_m)
         positions = moved.astype(np.float32)
-        if isinstance(shape, Mesh) or np.array_equal(self.rotation, np.eye(3)):
+        if isinstance(shape, Mesh):
             return replace(shape, positions=positions)
+        views = tuple(view.moved(self.matrix) for view in shape.views)
+        if np.array_equal(self.rotation, np.eye(3)):
+            return replace(shape, positions=positions, views=views)
         normals = _turned(shape.normals, self.rotation).astype(np.float32)
-        return replace(shape, positions=positions, normals=normals)
+        return replace(shape, positions=positions, normals=normals, views=views)
 
 
 def placement(body: Mesh, options: PlaceOptions, *, longest_side_m: float | None) -> Placement:

@@ -8,17 +8,17 @@ from PIL import ImageDraw
 
 from pipeline.pictures.levels import Level, read_levels
 from pipeline.pictures.sheet import BODY_PX, font, to_png
-from pipeline.pictures.view import View
+from pipeline.pictures.viewpoint import Viewpoint
 from pipeline.render import Draw, render
 from pipeline.types import Surface
 
-_VIEW = View()
+_VIEW = Viewpoint()
 _LABEL_PX = 30
 _LABEL_COLOR, _SHEET_COLOR = (40, 44, 52), (232, 233, 235)
 
 
 def render_glb(
-    glb: bytes, view: View = _VIEW, *, lod: int = 0, tick: Callable[[], None] = lambda: None
+    glb: bytes, view: Viewpoint = _VIEW, *, lod: int = 0, tick: Callable[[], None] = lambda: None
 ) -> bytes:
     """Return a square PNG of one LOD.
 
@@ -39,7 +39,7 @@ def render_glb(
 
 def render_surface(surface: Surface, size_px: int = _VIEW.size_px) -> bytes:
     """Return a square PNG of a dense mesh, in its own colors, from where the others are seen."""
-    view = View(size_px=size_px)
+    view = Viewpoint(size_px=size_px)
     draws = tuple(
         Draw(
             positions=surface.positions,
@@ -57,7 +57,7 @@ def render_surface(surface: Surface, size_px: int = _VIEW.size_px) -> bytes:
 
 
 def preview_sheet(
-    glb: bytes, tick: Callable[[], None] = lambda: None, *, view: View = _VIEW
+    glb: bytes, tick: Callable[[], None] = lambda: None, *, view: Viewpoint = _VIEW
 ) -> bytes:
     """Return a PNG with all LODs side by side: shaded above, wireframe below, one camera.
 

@@ -93,7 +93,7 @@ def generate(request: GenerateRequest, loaded: "LoadedModels", meter: StageMeter
     from pipeline.model.residency import is_out_of_memory
 
     source = "prompt" if request.prompt is not None else "image"
-    models = loaded.choose(request.model, source, request.options.decode.formats)
+    models = loaded.choose(request.model, source, request.options.decode.needed_formats)
     try:
         return _generate(request, models, meter)
     except Exception as error:

@@ -112,6 +112,7 @@ def moved(surface: Surface, matrix: Matrix) -> Surface:
         positions=positions.astype(np.float32),
         normals=(normals / np.maximum(lengths, 1e-30)).astype(np.float32),
         faces=surface.faces[:, ::-1] if is_mirrored else surface.faces,
+        views=tuple(view.moved(matrix) for view in surface.views),
     )
 
 

@@ -1,9 +1,11 @@
 """Surface <-> bytes: what is kept between generating and building an asset.
 
-A safetensors file: arrays and textures as tensors, materials and parts as JSON in its header. The
-same surface always gives the same bytes, so their hash names it.
+A safetensors file: arrays and textures as tensors, materials and parts as JSON in its header; views
+as PNG, for they are many and mostly empty. The same surface always gives the same bytes, so their
+hash names it.
 """
 
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import fields
@@ -13,10 +15,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from pipeline.errors import InvalidInput
-from pipeline.types import Image, Material, Part, Surface
+from pipeline.types import ByteArray, Image, Material, Part, Surface, View
 
 _NEEDED = ("positions", "faces", "normals", "face_materials")
 _ARRAYS = (*_NEEDED, "uvs", "colors", "face_parts")
+_BROKEN_PNG = (OSError, SyntaxError)
+_UNREADABLE = (SafetensorError, KeyError, TypeError, ValueError, AttributeError, *_BROKEN_PNG)
 
 
 def surface_to_bytes(surface: Surface) -> bytes:
@@ -39,6 +43,10 @@ def surface_to_bytes(surface: Surface) -> bytes:
             stored[field.name] = value
         materials.append(stored)
     parts = [{"name": p.name, "placements": p.placements.tolist()} for p in surface.parts]
+    for number, view in enumerate(surface.views):
+        tensors[f"view{number}"] = _png(view.pixels)
+    if surface.views:
+        tensors["view_projections"] = np.stack([view.projection for view in surface.views])
     # One entry: the library writes several in any order.
     return save(tensors, metadata={"surface": json.dumps({"materials": materials, "parts": parts})})
 
@@ -64,8 +72,12 @@ def surface_from_bytes(content: bytes) -> Surface:
             Part(name=part["name"], placements=np.array(part["placements"], np.float64))
             for part in stored["parts"]
         )
+        views = tuple(
+            View(pixels=_pixels(tensors[f"view{number}"]), projection=projection)
+            for number, projection in enumerate(tensors.get("view_projections", ()))
+        )
         needed = {name: tensors[name] for name in _NEEDED}
-    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError) as e:
+    except _UNREADABLE as e:
         raise InvalidInput(f"not a stored surface: {e}") from e
     return Surface(
         materials=materials,
@@ -73,8 +85,26 @@ def surface_from_bytes(content: bytes) -> Surface:
         colors=tensors.get("colors"),
         parts=parts,
         face_parts=tensors.get("face_parts"),
+        views=views,
         **needed,
     )
+
+
+def _png(pixels: ByteArray) -> ByteArray:
+    file = io.BytesIO()
+    from PIL import Image as Pil  # late: whoever reads options loads this file
+
+    Pil.fromarray(pixels).save(file, "PNG", compress_level=6)
+    return np.frombuffer(file.getvalue(), np.uint8)
+
+
+def _pixels(png: ByteArray) -> ByteArray:
+    from PIL import Image as Pil
+
+    picture = Pil.open(io.BytesIO(png.tobytes()))
+    if picture.mode != "RGBA":
+        raise ValueError(f"a view is {picture.mode} and not RGBA")
+    return np.array(picture)
 
 
 def _material(stored: Mapping[str, object], images: Mapping[str, Image]) -> Material:

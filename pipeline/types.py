@@ -4,7 +4,7 @@ Space is glTF's from `decode` on: metres, Y up, right-handed, front +Z; UV origi
 Letters: `V` vertices, `F` faces, `H W` rows and columns.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal, Protocol
 
@@ -135,6 +135,24 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True)
+class View:
+    """A picture of a surface from outside, without light, and where it was taken from.
+
+    pixels: `[H, W, 4]` uint8, sRGB and straight alpha, row 0 at the top.
+    projection: `[3, 4]` float64, takes (x, y, z, 1) in metres to (column d, row d, d). Columns and
+        rows count pixels from the picture's top left corner, so that pixel centers are at + 0.5; d
+        is above 0 in front of the camera and grows evenly with the distance from it.
+    """
+
+    pixels: ByteArray
+    projection: NDArray[np.float64]
+
+    def moved(self, matrix: NDArray[np.float64]) -> "View":
+        """The same picture of a surface that was moved by a `[4, 4]` matrix."""
+        return replace(self, projection=self.projection @ np.linalg.inv(matrix))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Surface:
     """A dense mesh with its appearance: what LODs are cut from and baked from.
 
@@ -148,6 +166,7 @@ class Surface:
     parts: empty where there is nothing to tell apart. Else each part stands here once, at its first
         placement; see `scene.assembled`.
     face_parts: `[F]` int32 index into `parts`, or None without them.
+    views: pictures that show its base color better than it does itself, if there are any.
     """
 
     positions: FloatArray
@@ -159,6 +178,7 @@ class Surface:
     materials: tuple[Material, ...]
     parts: tuple[Part, ...] = ()
     face_parts: IntArray | None = None
+    views: tuple[View, ...] = ()
 
     @property
     def mesh(self) -> Mesh:
@@ -176,6 +196,7 @@ class UnwrappedMesh:
     faces: `[F, 3]` int32, counter-clockwise.
     face_source: `[F]` int32, the face of the LOD that each came from, rising: those without area
         are left out.
+    lightmap_uvs: `[V, 2]` float32 in [0, 1], a second set that this LOD has alone; or None.
     """
 
     positions: FloatArray
@@ -184,6 +205,7 @@ class UnwrappedMesh:
     uvs: FloatArray
     faces: IntArray
     face_source: IntArray
+    lightmap_uvs: FloatArray | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

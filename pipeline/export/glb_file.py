@@ -93,6 +93,11 @@ class GlbFile:
                 "TANGENT": self._integers(snapped_directions(tangents)),
                 "TEXCOORD_0": self._integers(snapped_uvs(uvs)),
             }
+        if lod.lightmap_uvs is not None:
+            second = lod.lightmap_uvs[order]
+            attributes["TEXCOORD_1"] = (
+                self._floats(second) if grid is None else self._integers(snapped_uvs(second))
+            )
         indices = self._indices(faces, len(order))
         mesh = self._mesh(
             name, {"attributes": attributes, "indices": indices, "material": material}

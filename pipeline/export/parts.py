@@ -73,6 +73,7 @@ def of_part(lod: UnwrappedMesh, part: ExportPart, level: int) -> UnwrappedMesh:
         uvs=lod.uvs[used],
         faces=faces.reshape(-1, 3).astype(np.int32),
         face_source=lod.face_source[mask],
+        lightmap_uvs=None if lod.lightmap_uvs is None else lod.lightmap_uvs[used],
     )
 
 

@@ -17,7 +17,7 @@ from pipeline.pictures.sheet import (
     SMALL_PX,
     Sheet,
 )
-from pipeline.pictures.view import View
+from pipeline.pictures.viewpoint import Viewpoint
 from pipeline.render import fit_camera, render_plain
 
 _LINE_PX = 22
@@ -30,7 +30,7 @@ def comparison(
     *,
     lod: int | None = None,
     names: tuple[str, str] = ("before", "after"),
-    view: View | None = None,
+    view: Viewpoint | None = None,
     tick: Callable[[], None] = lambda: None,
 ) -> bytes:
     """Return a PNG with two assets, or two LODs of one, and their difference.
@@ -49,7 +49,7 @@ def comparison(
     Raises:
         InvalidInput, Unsupported: As `read_glb`; if there is no such LOD, or nothing to compare.
     """
-    view = view or View(size_px=480)
+    view = view or Viewpoint(size_px=480)
     size = view.size_px
     chain = read_levels(glb, tick)
     if before is not None:

@@ -20,7 +20,7 @@ from pipeline.pictures.sheet import (
     Sheet,
 )
 from pipeline.pictures.surface_values import surface_values
-from pipeline.pictures.view import View
+from pipeline.pictures.viewpoint import Viewpoint
 from pipeline.types import Mesh
 
 _SAMPLES = 50_000
@@ -38,7 +38,7 @@ _TICKS = (0.0, 0.01, 0.05, 0.15, 0.3, 0.5, 0.75, 1.0)
 def error_sheet(
     glb: bytes,
     reference: bytes | None = None,
-    view: View | None = None,
+    view: Viewpoint | None = None,
     tick: Callable[[], None] = lambda: None,
 ) -> bytes:
     """Return a PNG with each LOD in the colors of its distance to the reference.
@@ -59,7 +59,7 @@ def error_sheet(
     """
     from pipeline.mesh.measuring.measure import SurfaceDistance, deviation
 
-    view = view or View(size_px=352)
+    view = view or Viewpoint(size_px=352)
     chain = read_levels(glb, tick)
     right, shown, subtitle = _reference(chain, reference, tick)
     truth = _mesh(right)

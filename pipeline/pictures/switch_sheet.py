@@ -26,7 +26,7 @@ from pipeline.pictures.sheet import (
     enlarged,
     fitted,
 )
-from pipeline.pictures.view import View
+from pipeline.pictures.viewpoint import Viewpoint
 from pipeline.render import Camera, Draw, Light, render_plain
 from pipeline.types import ByteArray, Material
 
@@ -52,7 +52,7 @@ _CROP_COLOR = (214, 64, 92)
 
 
 def switch_sheet(
-    glb: bytes, view: View | None = None, tick: Callable[[], None] = lambda: None
+    glb: bytes, view: Viewpoint | None = None, tick: Callable[[], None] = lambda: None
 ) -> bytes:
     """Return a PNG with a row for each switch: both LODs at its size, a crop of each, and how they
     differ.
@@ -70,7 +70,7 @@ def switch_sheet(
         InvalidInput, Unsupported: As `read_glb`; if there is nothing to switch to, or nothing says
             when.
     """
-    view = view or View()
+    view = view or Viewpoint()
     chain = read_levels(glb, tick)
     if len(chain.levels) < 2:
         raise InvalidInput(
@@ -123,7 +123,7 @@ def _camera_at(
     size_px: int,
     middle: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
     radius_m: float,
-    view: View,
+    view: Viewpoint,
 ) -> Camera:
     """The camera at which the sphere covers its share, cut to the sphere's surroundings."""
     yaw, pitch = math.radians(view.yaw_deg), math.radians(view.pitch_deg)
@@ -138,12 +138,12 @@ def _camera_at(
     )
 
 
-def _front_of(level: Level) -> View | None:
+def _front_of(level: Level) -> Viewpoint | None:
     """From where an impostor's quad is meant to be seen."""
     if not level.is_impostor:
         return None
     x, y, z = (float(value) for value in level.draws[0].normals[0])
-    return View(
+    return Viewpoint(
         yaw_deg=math.degrees(math.atan2(x, z)),
         pitch_deg=math.degrees(math.asin(min(max(y, -1.0), 1.0))),
     )

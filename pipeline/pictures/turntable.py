@@ -12,7 +12,7 @@ from PIL import Image as PillowImage
 
 from pipeline.errors import InvalidInput
 from pipeline.pictures.levels import Level, read_levels
-from pipeline.pictures.view import View
+from pipeline.pictures.viewpoint import Viewpoint
 from pipeline.render import Camera, render_views
 from pipeline.types import ByteArray
 
@@ -49,7 +49,7 @@ class TurntableOptions:
             raise InvalidInput(f"turn_s must be from 0.5 to 60, got {self.turn_s}")
         if self.format not in ("webp", "gif"):
             raise InvalidInput(f"format must be webp or gif, got {self.format!r}")
-        View(yaw_deg=self.yaw_deg, pitch_deg=self.pitch_deg)
+        Viewpoint(yaw_deg=self.yaw_deg, pitch_deg=self.pitch_deg)
 
 
 _DEFAULTS = TurntableOptions()

@@ -29,7 +29,7 @@ from pipeline.pictures.sheet import (
     Sheet,
 )
 from pipeline.pictures.surface_values import surface_values
-from pipeline.pictures.view import View
+from pipeline.pictures.viewpoint import Viewpoint
 from pipeline.render import Draw, render_plain
 from pipeline.types import ByteArray, Image, Material
 
@@ -53,7 +53,7 @@ _DENSITY_STEPS = 2
 
 
 def uv_sheet(
-    glb: bytes, view: View | None = None, tick: Callable[[], None] = lambda: None
+    glb: bytes, view: Viewpoint | None = None, tick: Callable[[], None] = lambda: None
 ) -> bytes:
     """Return a PNG of the atlas with the outlines of all charts, and LOD0 with its texel density.
 
@@ -68,7 +68,7 @@ def uv_sheet(
     Raises:
         InvalidInput, Unsupported: As `read_glb`, and if LOD0 has no UVs.
     """
-    view = view or View(size_px=_DEFAULT_PX)
+    view = view or Viewpoint(size_px=_DEFAULT_PX)
     if view.size_px < _LEAST_PX:
         raise InvalidInput(f"a UV sheet needs at least {_LEAST_PX} pixels, got {view.size_px}")
     chain = read_levels(glb, tick)
@@ -229,7 +229,7 @@ def _paste_density(
     top: int,
     size: int,
     level: Level,
-    view: View,
+    view: Viewpoint,
 ) -> None:
     draws = [draw for draw in level.draws if draw.uvs is not None]
     density = np.concatenate([texel_densities(draw) for draw in draws])

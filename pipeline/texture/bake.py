@@ -129,7 +129,8 @@ def bake(
     """Draw the look of `source` into one set of textures that all LODs share.
 
     Each texel takes its look from the point of the source it stands for (see `Projector`), read
-    in linear light and at the mip that fits the texel. Base color and normal are always textures.
+    in linear light and at the mip that fits the texel; base color from its views where they show
+    that point (see `ViewColors`). Base color and normal are always textures.
     The normal map carries the source's own shape and normal maps in each LOD's tangent space, to
     be decoded as MikkTSpace says: interpolate normal and tangent, do not normalize them,
     bitangent = w * cross(normal, tangent). Occlusion, roughness and metallic become one image
@@ -252,13 +253,18 @@ class _Painter:
         from pipeline.texture.delight import Shading
         from pipeline.texture.occlusion import SkyRays, chart_texels, sky_texels
         from pipeline.texture.project import Projector
+        from pipeline.texture.views import ViewColors
 
+        self._source = source
         self._target, self._content, self._canvas = target, content, canvas
         self._options = options
         progress(Stage.BAKE, 0.05)
         self._projector = Projector(source, lambda: progress(Stage.BAKE, 0.06))
         self._appearance = Appearance(
             source, content.alpha_cutoff, lambda: progress(Stage.BAKE, 0.07)
+        )
+        self._view_colors = (
+            ViewColors(source, lambda: progress(Stage.BAKE, 0.07)) if source.views else None
         )
         self._reaches_m = self._reaches()
         self._shading: Shading | None = None
@@ -355,6 +361,15 @@ class _Painter:
             points, normals, self._reaches_m[self._target.face_lods[faces]]
         )
         looks = self._appearance.look(hits, self._target.texel_sizes_m[faces])
+        if self._view_colors is not None:
+            from pipeline.texture.interpolate import interpolate
+
+            source = self._source
+            there = interpolate(source.positions, source.faces, hits.faces, hits.barycentrics)
+            colors, shares = self._view_colors.look(
+                there, looks.normals, self._target.texel_sizes_m[faces]
+            )
+            looks.base_color[:, :3] += shares[:, None] * (colors - looks.base_color[:, :3])
         if self._options.roughness is not None:
             looks.orm[:, 1] = self._options.roughness
         if self._options.metallic is not None:

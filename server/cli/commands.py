@@ -41,6 +41,22 @@ class Profile(StrEnum):
     WEB = "web"
 
 
+class Atlas(StrEnum):
+    """Values of --atlas."""
+
+    PACKED = "packed"
+    SHARED = "shared"
+    PER_LOD = "per-lod"
+
+
+class Uv(StrEnum):
+    """Values of --uv."""
+
+    AUTO = "auto"
+    UNWRAP = "unwrap"
+    KEEP = "keep"
+
+
 class TextureFormat(StrEnum):
     """Values of --texture-format."""
 
@@ -102,6 +118,24 @@ TextureSize = Annotated[
 ]
 ProfileOption = Annotated[
     Profile | None, typer.Option(help="Whose importer the file is for.  [default: generic]")
+]
+AtlasOption = Annotated[
+    Atlas | None,
+    typer.Option(
+        "--atlas",
+        help="packed: own charts per LOD in one atlas. shared: all on LOD0's. per-lod: textures "
+        "and a material each.  [default: packed]",
+    ),
+]
+UvOption = Annotated[
+    Uv | None,
+    typer.Option(
+        "--uv", help="Keep the mesh's own UVs and textures, or make new ones.  [default: auto]"
+    ),
+]
+Lightmap = Annotated[
+    bool | None,
+    typer.Option("--lightmap/--no-lightmap", help="Add a second set of UVs for light maps."),
 ]
 TextureFormatOption = Annotated[
     TextureFormat | None,
@@ -238,6 +272,9 @@ def generate(
     lods: Lods = "",
     parts: PartsOption = "",
     texture_size: TextureSize = None,
+    atlas: AtlasOption = None,
+    uv: UvOption = None,
+    lightmap: Lightmap = None,
     profile: ProfileOption = None,
     texture_format: TextureFormatOption = None,
     split: Split = None,
@@ -276,6 +313,9 @@ def generate(
             lods=lods,
             parts=parts,
             texture_size=texture_size,
+            atlas=atlas,
+            uv=uv,
+            lightmap=lightmap,
             profile=profile,
             texture_format=texture_format,
             split=split,
@@ -334,6 +374,9 @@ def lod(
     lods: Lods = "",
     parts: PartsOption = "",
     texture_size: TextureSize = None,
+    atlas: AtlasOption = None,
+    uv: UvOption = None,
+    lightmap: Lightmap = None,
     profile: ProfileOption = None,
     texture_format: TextureFormatOption = None,
     split: Split = None,
@@ -361,6 +404,9 @@ def lod(
             lods=lods,
             parts=parts,
             texture_size=texture_size,
+            atlas=atlas,
+            uv=uv,
+            lightmap=lightmap,
             profile=profile,
             texture_format=texture_format,
             split=split,
@@ -399,6 +445,9 @@ def reexport(
     lods: Lods = "",
     parts: PartsOption = "",
     texture_size: TextureSize = None,
+    atlas: AtlasOption = None,
+    uv: UvOption = None,
+    lightmap: Lightmap = None,
     profile: ProfileOption = None,
     texture_format: TextureFormatOption = None,
     split: Split = None,
@@ -432,6 +481,9 @@ def reexport(
             lods=lods,
             parts=parts,
             texture_size=texture_size,
+            atlas=atlas,
+            uv=uv,
+            lightmap=lightmap,
             profile=profile,
             texture_format=texture_format,
             split=split,
@@ -613,6 +665,9 @@ def _options(
     lods: str,
     parts: str,
     texture_size: int | None,
+    atlas: Atlas | None,
+    uv: Uv | None,
+    lightmap: bool | None,
     profile: Profile | None,
     texture_format: TextureFormat | None,
     split: bool | None,
@@ -637,6 +692,12 @@ def _options(
         read_parts(parts, options.parts)
     if texture_size is not None:
         options.unwrap.texture_size = int32(texture_size, "--texture-size")
+    if atlas is not None:
+        options.unwrap.atlas = getattr(pb, f"ATLAS_{atlas.name}")
+    if uv is not None:
+        options.unwrap.uv = getattr(pb, f"UV_MODE_{uv.name}")
+    if lightmap is not None:
+        options.unwrap.lightmap = lightmap
     if profile is not None:
         options.export.profile = getattr(pb, f"EXPORT_PROFILE_{profile.name}")
     if texture_format is not None:

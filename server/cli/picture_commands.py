@@ -161,18 +161,18 @@ def _picture(kind: Kind, asked: _Asked) -> bytes:
 
 
 def _preview(asked: _Asked) -> bytes:
-    from pipeline.pictures.view import View
+    from pipeline.pictures.viewpoint import Viewpoint
     from pipeline.preview import preview_sheet
 
-    view = View(size_px=asked.size_px, yaw_deg=asked.yaw_deg, pitch_deg=asked.pitch_deg)
+    view = Viewpoint(size_px=asked.size_px, yaw_deg=asked.yaw_deg, pitch_deg=asked.pitch_deg)
     return preview_sheet(_read(asked.asset), view=view)
 
 
 def _still(asked: _Asked) -> bytes:
-    from pipeline.pictures.view import View
+    from pipeline.pictures.viewpoint import Viewpoint
     from pipeline.preview import render_glb
 
-    view = View(size_px=asked.size_px, yaw_deg=asked.yaw_deg, pitch_deg=asked.pitch_deg)
+    view = Viewpoint(size_px=asked.size_px, yaw_deg=asked.yaw_deg, pitch_deg=asked.pitch_deg)
     return render_glb(_read(asked.asset), view, lod=asked.lod or 0)
 
 
@@ -191,38 +191,40 @@ def _turntable(asked: _Asked) -> bytes:
 
 def _switch(asked: _Asked) -> bytes:
     from pipeline.pictures.switch_sheet import switch_sheet
-    from pipeline.pictures.view import View
+    from pipeline.pictures.viewpoint import Viewpoint
 
-    return switch_sheet(_read(asked.asset), View(yaw_deg=asked.yaw_deg, pitch_deg=asked.pitch_deg))
+    return switch_sheet(
+        _read(asked.asset), Viewpoint(yaw_deg=asked.yaw_deg, pitch_deg=asked.pitch_deg)
+    )
 
 
 def _uv(asked: _Asked) -> bytes:
     from pipeline.pictures.uv_sheet import uv_sheet
-    from pipeline.pictures.view import View
+    from pipeline.pictures.viewpoint import Viewpoint
 
-    view = View(size_px=asked.size_px, yaw_deg=asked.yaw_deg, pitch_deg=asked.pitch_deg)
+    view = Viewpoint(size_px=asked.size_px, yaw_deg=asked.yaw_deg, pitch_deg=asked.pitch_deg)
     return uv_sheet(_read(asked.asset), view)
 
 
 def _error(asked: _Asked) -> bytes:
     from pipeline.pictures.error_sheet import error_sheet
-    from pipeline.pictures.view import View
+    from pipeline.pictures.viewpoint import Viewpoint
 
-    view = View(size_px=asked.size_px, yaw_deg=asked.yaw_deg, pitch_deg=asked.pitch_deg)
+    view = Viewpoint(size_px=asked.size_px, yaw_deg=asked.yaw_deg, pitch_deg=asked.pitch_deg)
     reference = None if asked.against is None else _read(asked.against)
     return error_sheet(_read(asked.asset), reference, view)
 
 
 def _compare(asked: _Asked) -> bytes:
     from pipeline.pictures.comparison import comparison
-    from pipeline.pictures.view import View
+    from pipeline.pictures.viewpoint import Viewpoint
 
     return comparison(
         _read(asked.asset),
         None if asked.against is None else _read(asked.against),
         lod=asked.lod,
         names=("" if asked.against is None else asked.against.name, asked.asset.name),
-        view=View(size_px=asked.size_px, yaw_deg=asked.yaw_deg, pitch_deg=asked.pitch_deg),
+        view=Viewpoint(size_px=asked.size_px, yaw_deg=asked.yaw_deg, pitch_deg=asked.pitch_deg),
     )
 
 

@@ -119,6 +119,33 @@ class PictureKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PICTURE_KIND_CHARTS: _ClassVar[PictureKind]
     PICTURE_KIND_ERRORS: _ClassVar[PictureKind]
 
+class TexelDensity(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TEXEL_DENSITY_UNSPECIFIED: _ClassVar[TexelDensity]
+    TEXEL_DENSITY_UNIFORM: _ClassVar[TexelDensity]
+    TEXEL_DENSITY_IMPORTANCE: _ClassVar[TexelDensity]
+
+class Atlas(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ATLAS_UNSPECIFIED: _ClassVar[Atlas]
+    ATLAS_PACKED: _ClassVar[Atlas]
+    ATLAS_SHARED: _ClassVar[Atlas]
+    ATLAS_PER_LOD: _ClassVar[Atlas]
+
+class UvMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    UV_MODE_UNSPECIFIED: _ClassVar[UvMode]
+    UV_MODE_AUTO: _ClassVar[UvMode]
+    UV_MODE_UNWRAP: _ClassVar[UvMode]
+    UV_MODE_KEEP: _ClassVar[UvMode]
+
+class ColorSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    COLOR_SOURCE_UNSPECIFIED: _ClassVar[ColorSource]
+    COLOR_SOURCE_AUTO: _ClassVar[ColorSource]
+    COLOR_SOURCE_SURFACE: _ClassVar[ColorSource]
+    COLOR_SOURCE_GAUSSIANS: _ClassVar[ColorSource]
+
 class Format(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     FORMAT_UNSPECIFIED: _ClassVar[Format]
@@ -275,6 +302,21 @@ PICTURE_KIND_TURNTABLE: PictureKind
 PICTURE_KIND_SWITCHES: PictureKind
 PICTURE_KIND_CHARTS: PictureKind
 PICTURE_KIND_ERRORS: PictureKind
+TEXEL_DENSITY_UNSPECIFIED: TexelDensity
+TEXEL_DENSITY_UNIFORM: TexelDensity
+TEXEL_DENSITY_IMPORTANCE: TexelDensity
+ATLAS_UNSPECIFIED: Atlas
+ATLAS_PACKED: Atlas
+ATLAS_SHARED: Atlas
+ATLAS_PER_LOD: Atlas
+UV_MODE_UNSPECIFIED: UvMode
+UV_MODE_AUTO: UvMode
+UV_MODE_UNWRAP: UvMode
+UV_MODE_KEEP: UvMode
+COLOR_SOURCE_UNSPECIFIED: ColorSource
+COLOR_SOURCE_AUTO: ColorSource
+COLOR_SOURCE_SURFACE: ColorSource
+COLOR_SOURCE_GAUSSIANS: ColorSource
 FORMAT_UNSPECIFIED: Format
 FORMAT_MESH: Format
 FORMAT_GAUSSIAN: Format
@@ -657,10 +699,12 @@ class ConditionOptions(_message.Message):
     def __init__(self, negative_prompt: _Optional[str] = ..., multi_image: _Optional[_Union[MultiImage, str]] = ...) -> None: ...
 
 class DecodeOptions(_message.Message):
-    __slots__ = ("formats",)
+    __slots__ = ("formats", "color_from")
     FORMATS_FIELD_NUMBER: _ClassVar[int]
+    COLOR_FROM_FIELD_NUMBER: _ClassVar[int]
     formats: _containers.RepeatedScalarFieldContainer[Format]
-    def __init__(self, formats: _Optional[_Iterable[_Union[Format, str]]] = ...) -> None: ...
+    color_from: ColorSource
+    def __init__(self, formats: _Optional[_Iterable[_Union[Format, str]]] = ..., color_from: _Optional[_Union[ColorSource, str]] = ...) -> None: ...
 
 class SamplerOptions(_message.Message):
     __slots__ = ("steps", "guidance_strength", "guidance_interval", "rescale_t")
@@ -803,12 +847,20 @@ class LodTarget(_message.Message):
     def __init__(self, triangles: _Optional[int] = ..., ratio: _Optional[float] = ..., deviation_m: _Optional[float] = ..., screen_coverage: _Optional[float] = ..., stop: _Optional[_Union[StopAt, str]] = ...) -> None: ...
 
 class UnwrapOptions(_message.Message):
-    __slots__ = ("texture_size", "gutter_texels")
+    __slots__ = ("texture_size", "gutter_texels", "density", "atlas", "uv", "lightmap")
     TEXTURE_SIZE_FIELD_NUMBER: _ClassVar[int]
     GUTTER_TEXELS_FIELD_NUMBER: _ClassVar[int]
+    DENSITY_FIELD_NUMBER: _ClassVar[int]
+    ATLAS_FIELD_NUMBER: _ClassVar[int]
+    UV_FIELD_NUMBER: _ClassVar[int]
+    LIGHTMAP_FIELD_NUMBER: _ClassVar[int]
     texture_size: int
     gutter_texels: int
-    def __init__(self, texture_size: _Optional[int] = ..., gutter_texels: _Optional[int] = ...) -> None: ...
+    density: TexelDensity
+    atlas: Atlas
+    uv: UvMode
+    lightmap: bool
+    def __init__(self, texture_size: _Optional[int] = ..., gutter_texels: _Optional[int] = ..., density: _Optional[_Union[TexelDensity, str]] = ..., atlas: _Optional[_Union[Atlas, str]] = ..., uv: _Optional[_Union[UvMode, str]] = ..., lightmap: _Optional[bool] = ...) -> None: ...
 
 class BakeOptions(_message.Message):
     __slots__ = ("ambient_occlusion", "delight", "roughness", "metallic")

@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError, asdict, fields, is_dataclass
 
 import pytest
 
-from pipeline import build, run
+from pipeline import atlas, build, run
 from pipeline.options import AssetOptions
 
 
@@ -32,7 +32,7 @@ def test_no_options_are_shared_between_requests() -> None:
 
 
 def test_run_uses_every_option() -> None:
-    source = inspect.getsource(run) + inspect.getsource(build)
+    source = "".join(inspect.getsource(module) for module in (run, build, atlas))
     unused = [f.name for f in fields(AssetOptions) if f"options.{f.name}" not in source]
     assert unused == []
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import InvalidInput
 from pipeline.place import Direction, Pivot, PlaceOptions, placement
-from pipeline.types import Material, Mesh, Surface
+from pipeline.types import Material, Mesh, Surface, View
 
 
 def block(low: tuple[float, float, float], high: tuple[float, float, float]) -> Surface:
@@ -37,6 +37,21 @@ TALL = block((-1, 2, 3), (1, 10, 7))  # 2 x 8 x 4, centre (0, 6, 5)
 
 def bounds(surface: Surface) -> list[list[float]]:
     return [surface.positions.min(0).tolist(), surface.positions.max(0).tolist()]
+
+
+@pytest.mark.parametrize("up", ["positive_y", "negative_x"])
+def test_views_show_each_corner_where_they_did_before(up: Direction) -> None:
+    projection = np.array([(100, 0, -50, 300), (0, 90, -40, 200), (0.0, 0.1, -1, 20)])
+    view = View(pixels=np.zeros((2, 2, 4), np.uint8), projection=projection)
+    there = place(replace(TALL, views=(view,)), PlaceOptions(up=up, height_m=3.0))
+    before, after = (
+        np.column_stack([surface.positions, np.ones(8)]) @ seen.projection.T
+        for surface, seen in ((TALL, view), (there, there.views[0]))
+    )
+    np.testing.assert_allclose(
+        after[:, :2] / after[:, 2:], before[:, :2] / before[:, 2:], rtol=1e-5
+    )
+    assert there.views[0].pixels is view.pixels
 
 
 def test_height_scales_evenly() -> None:

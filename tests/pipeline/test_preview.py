@@ -9,7 +9,7 @@ from PIL import Image as PillowImage
 from pipeline.errors import InvalidInput
 from pipeline.export.glb import ExportPart, export_glb
 from pipeline.export.profiles import ExportOptions
-from pipeline.pictures.view import View
+from pipeline.pictures.viewpoint import Viewpoint
 from pipeline.preview import preview_sheet, render_glb, render_surface
 from pipeline.render import fit_camera
 from pipeline.types import Image, LodMeasure, Material, Silent, Surface, UnwrappedMesh
@@ -48,7 +48,7 @@ def pixels(png: bytes) -> NDArray[np.int64]:
 
 
 def front(glb: bytes, size_px: int = SIZE) -> NDArray[np.int64]:
-    return pixels(render_glb(glb, View(size_px=size_px, yaw_deg=0.0, pitch_deg=0.0)))
+    return pixels(render_glb(glb, Viewpoint(size_px=size_px, yaw_deg=0.0, pitch_deg=0.0)))
 
 
 def painted_front(texture: NDArray[np.uint8]) -> Material:
@@ -126,7 +126,7 @@ class TestRender:
             materials=(material,),
         )
         from_uvs = pixels(render_surface(surface, SIZE))
-        from_tangents = pixels(render_glb(glb_of(CUBE, material=material), View(size_px=SIZE)))
+        from_tangents = pixels(render_glb(glb_of(CUBE, material=material), Viewpoint(size_px=SIZE)))
         assert np.abs(from_uvs - from_tangents).max() <= 2  # rounding
 
     def test_masked_texels_are_holes(self) -> None:
@@ -150,25 +150,25 @@ class TestRender:
         textured = glb_of(CUBE, material=Material(base_color=texture))
         a, b = (
             pixels(render_surface(colored, SIZE)),
-            pixels(render_glb(textured, View(size_px=SIZE))),
+            pixels(render_glb(textured, Viewpoint(size_px=SIZE))),
         )
         assert np.abs(a - b).max() <= 2  # 124 is rounded
 
     def test_the_ground_at_the_foot_is_darker(self) -> None:
         red = Material(base_color_factor=(1.0, 0.0, 0.0, 1.0))
-        picture = pixels(render_glb(glb_of(CUBE, material=red), View(size_px=SIZE)))
+        picture = pixels(render_glb(glb_of(CUBE, material=red), Viewpoint(size_px=SIZE)))
         rows = np.flatnonzero(picture[:, SIZE // 2, 0] > picture[:, SIZE // 2, 1] + 40)
         foot = picture[rows[-1] + 2]
         assert foot[SIZE // 2].mean() < foot[1].mean() - 10
 
     def test_same_input_same_picture(self) -> None:
         glb = glb_of(CUBE, material=Material(normal=normal_map(20, 20)))
-        assert render_glb(glb, View(size_px=SIZE)) == render_glb(glb, View(size_px=SIZE))
+        assert render_glb(glb, Viewpoint(size_px=SIZE)) == render_glb(glb, Viewpoint(size_px=SIZE))
 
     @pytest.mark.parametrize("size_px", [0, 100_000])
     def test_absurd_sizes_are_refused(self, size_px: int) -> None:
         with pytest.raises(InvalidInput, match=f"size_px must be from 16 to 4096, got {size_px}"):
-            render_glb(glb_of(CUBE), View(size_px=size_px))
+            render_glb(glb_of(CUBE), Viewpoint(size_px=size_px))
 
 
 class TestCamera:

@@ -156,9 +156,7 @@ def test_report_says_what_was_measured() -> None:
         "model": {"name": "starter"},
         "size_m": [0.5, 1.0, 0.25],
         "stages": [{"stage": "bake", "seconds": 1.235, "peak_memory_bytes": 1000}],
-        "outputs": {
-            "Barrel.glb": {"sha256": hashlib.sha256(b"glTF").hexdigest(), "size_bytes": 4}
-        },
+        "outputs": {"Barrel.glb": {"sha256": hashlib.sha256(b"glTF").hexdigest(), "size_bytes": 4}},
     }
     assert content.endswith(b"}\n")
 

@@ -1,5 +1,7 @@
 """Parts: joined into one surface, or kept with their places."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,7 +19,7 @@ from pipeline.scene import (
     moved,
     part_of,
 )
-from pipeline.types import Material, Part, Surface
+from pipeline.types import Material, Part, Surface, View
 
 
 def rotation(x: float, y: float, z: float) -> NDArray[np.float64]:
@@ -82,6 +84,19 @@ def test_a_mirrored_copy_looks_the_same_way_as_its_normals() -> None:
     for face in range(2):
         normal = whole.normals[whole.faces[face, 0]]
         np.testing.assert_allclose(face_normal(whole, face), normal, atol=1e-6)
+
+
+def test_views_move_along_even_when_mirrored_and_are_kept_with_parts() -> None:
+    projection = np.array([(100, 0, -50, 300), (0, 90, -40, 200), (0.0, 0.1, -1, 20)])
+    view = View(pixels=np.zeros((2, 2, 4), np.uint8), projection=projection)
+    surface = replace(triangle(np.eye(4)), views=(view,))
+    there = moved(surface, placed(rotation(0.3, 1, 2), (-2, 3, 1), (1, 2, 3)))
+    before, after = (
+        np.column_stack([body.positions, np.ones(3)]) @ body.views[0].projection.T
+        for body in (surface, there)
+    )
+    np.testing.assert_allclose(after, before, rtol=1e-4)
+    assert part_of(surface, 0).views == assembled(surface).views == (view,)
 
 
 angles = st.floats(-3, 3)

@@ -14,7 +14,7 @@ from safetensors.numpy import save
 
 from pipeline.errors import InvalidInput
 from pipeline.stored_surface import surface_from_bytes, surface_to_bytes
-from pipeline.types import Image, Material, Part, Surface
+from pipeline.types import Image, Material, Part, Surface, View
 
 
 def image(seed: int, channels: int = 4) -> Image:
@@ -65,11 +65,15 @@ def assert_equal(one: Surface, other: Surface) -> None:
         if isinstance(a, np.ndarray):
             np.testing.assert_array_equal(a, b)
             assert a.dtype == b.dtype
-        elif field.name not in ("materials", "parts"):
+        elif field.name not in ("materials", "parts", "views"):
             assert a is b is None
+    assert len(one.views) == len(other.views)
+    for view, same in zip(one.views, other.views, strict=True):
+        np.testing.assert_array_equal(view.pixels, same.pixels)
+        np.testing.assert_array_equal(view.projection, same.projection)
     assert [part.name for part in one.parts] == [part.name for part in other.parts]
-    for mine, theirs in zip(one.parts, other.parts, strict=True):
-        np.testing.assert_array_equal(mine.placements, theirs.placements)
+    for part, other_part in zip(one.parts, other.parts, strict=True):
+        np.testing.assert_array_equal(part.placements, other_part.placements)
     assert len(one.materials) == len(other.materials)
     for mine, theirs in zip(one.materials, other.materials, strict=True):
         for field in fields(Material):
@@ -92,6 +96,40 @@ def test_parts_come_back_exactly() -> None:
     wheel = Part(name="Rad hinten", placements=np.random.default_rng(1).random((3, 4, 4)))
     stored = replace(surface(), parts=(wheel,), face_parts=np.zeros(2, np.int32))
     assert_equal(stored, surface_from_bytes(surface_to_bytes(stored)))
+
+
+def with_views() -> Surface:
+    rng = np.random.default_rng(2)
+    sizes = ((3, 5), (1, 1), (20, 8))
+    views = (
+        View(pixels=rng.integers(0, 256, (*size, 4), np.uint8), projection=rng.random((3, 4)))
+        for size in sizes
+    )
+    return replace(textured(), views=tuple(views))
+
+
+def test_views_come_back_exactly() -> None:
+    assert_equal(with_views(), surface_from_bytes(surface_to_bytes(with_views())))
+    assert surface_to_bytes(with_views()) == surface_to_bytes(with_views())
+
+
+def test_empty_border_of_views_takes_hardly_any_room() -> None:
+    pixels = np.zeros((256, 256, 4), np.uint8)
+    pixels[100:120, 100:120] = 200
+    views = (View(pixels=pixels, projection=np.zeros((3, 4))),) * 8
+    stored = surface_to_bytes(replace(surface(), views=views))
+    assert len(stored) < len(surface_to_bytes(surface())) + 8 * 2_000
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.data())
+def test_a_damaged_view_is_refused_or_read(data: st.DataObject) -> None:
+    content = bytearray(surface_to_bytes(with_views()))
+    signatures = [at for at in range(len(content)) if content.startswith(b"\x89PNG", at)]
+    at = data.draw(st.sampled_from(signatures)) + data.draw(st.integers(0, 60))
+    content[at] ^= data.draw(st.integers(1, 255))
+    with contextlib.suppress(InvalidInput):  # and nothing else
+        surface_from_bytes(bytes(content))
 
 
 def test_a_texture_that_materials_share_is_stored_once() -> None:

@@ -4,12 +4,12 @@ import pytest
 from pipeline.errors import Cancelled, InvalidInput
 from pipeline.pictures.comparison import comparison
 from pipeline.pictures.sheet import GAP_PX, HEADER_PX, MARGIN_PX
-from pipeline.pictures.view import View
+from pipeline.pictures.viewpoint import Viewpoint
 from pipeline.types import Material
 from tests.pipeline.pictures.sample_assets import asset, cube_chain, moved, pixels
 from tests.pipeline.samples import unwrapped_cube
 
-VIEW = View(size_px=96)
+VIEW = Viewpoint(size_px=96)
 CUBE = unwrapped_cube(segments=2)
 
 

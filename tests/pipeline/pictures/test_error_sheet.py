@@ -7,12 +7,12 @@ from pipeline.errors import Cancelled, InvalidInput
 from pipeline.pictures.colors import linear_colors, sequential
 from pipeline.pictures.error_sheet import error_sheet
 from pipeline.pictures.sheet import GAP_PX, HEADER_PX, MARGIN_PX
-from pipeline.pictures.view import View
+from pipeline.pictures.viewpoint import Viewpoint
 from pipeline.srgb import linear_from_srgb
 from tests.pipeline.pictures.sample_assets import asset, cube_chain, moved, pixels
 from tests.pipeline.samples import unwrapped_cube
 
-ABOVE = View(size_px=96, yaw_deg=0.0, pitch_deg=90.0)
+ABOVE = Viewpoint(size_px=96, yaw_deg=0.0, pitch_deg=90.0)
 FIRST_ROW = HEADER_PX + 24
 
 

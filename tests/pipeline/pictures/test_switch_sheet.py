@@ -6,12 +6,12 @@ import pytest
 from pipeline.errors import Cancelled, InvalidInput
 from pipeline.pictures.sheet import HEADER_PX, WELL
 from pipeline.pictures.switch_sheet import switch_sheet
-from pipeline.pictures.view import View
+from pipeline.pictures.viewpoint import Viewpoint
 from pipeline.types import UnwrappedMesh
 from tests.pipeline.pictures.sample_assets import asset, cube_chain, pixels
 from tests.pipeline.samples import pack_glb, unpack_glb, unwrapped_cube
 
-FRONT = View(yaw_deg=0.0, pitch_deg=0.0)
+FRONT = Viewpoint(yaw_deg=0.0, pitch_deg=0.0)
 
 
 def square(segments: int) -> UnwrappedMesh:

@@ -5,12 +5,12 @@ from pipeline.errors import Cancelled, InvalidInput
 from pipeline.pictures.colors import LEVEL_COLORS
 from pipeline.pictures.sheet import HEADER_PX, MARGIN_PX
 from pipeline.pictures.uv_sheet import uv_sheet
-from pipeline.pictures.view import View
+from pipeline.pictures.viewpoint import Viewpoint
 from pipeline.types import Image, Material
 from tests.pipeline.pictures.sample_assets import asset, cube_chain, pixels
 from tests.pipeline.samples import triangle_file, unwrapped_cube
 
-VIEW = View(size_px=300)
+VIEW = Viewpoint(size_px=300)
 
 
 def test_outlines_are_where_the_charts_are() -> None:
@@ -44,7 +44,7 @@ def test_files_without_uvs_are_refused() -> None:
 
 def test_a_sheet_needs_room() -> None:
     with pytest.raises(InvalidInput, match="at least 256 pixels, got 100"):
-        uv_sheet(cube_chain(), View(size_px=100))
+        uv_sheet(cube_chain(), Viewpoint(size_px=100))
 
 
 def test_it_can_be_stopped() -> None:

@@ -1,9 +1,7 @@
 """All LODs lie in one atlas: nothing overlaps, nothing is mirrored, density is even."""
 
-import os
-import time
+import threading
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,15 +11,13 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from pipeline.errors import Cancelled, InvalidInput
-from pipeline.mesh.charts import xatlas_charts
-from pipeline.mesh.charts.box_projection import box_projection
 from pipeline.mesh.charts.unwrap import UnwrapOptions, unwrap
 from pipeline.types import Mesh, Silent, Stage, UnwrappedMesh
 from tests.pipeline.mesh.shapes import (
     Listener,
+    crumbs,
     cube,
     mesh_of,
-    plane,
     shredded,
     sphere,
     together,
@@ -121,12 +117,11 @@ def test_faces_keep_their_order_and_place() -> None:
         assert np.array_equal(mesh.positions[mesh.faces], result.positions[result.faces])
 
 
-def test_vertices_are_split_at_chart_borders_only() -> None:
+def test_vertices_are_split_at_seams_only() -> None:
     for mesh in _unwrapped():
-        points = np.unique(mesh.positions, axis=0, return_inverse=True)[1]
-        charts = np.repeat(_charts(mesh), 3)
-        pairs = np.unique(np.stack([points[mesh.faces.ravel()], charts], axis=1), axis=0)
-        assert len(pairs) == len(mesh.positions)
+        both = np.concatenate([mesh.positions, mesh.uvs], axis=1)
+        assert len(np.unique(both, axis=0)) == len(both)
+    assert len(_unwrapped()[0].positions) < 1.5 * len(np.unique(_lods()[0].positions, axis=0))
 
 
 def test_vertices_at_one_place_are_one() -> None:
@@ -204,13 +199,13 @@ def test_meshes_without_a_surface_are_refused(mesh: Mesh, message: str) -> None:
         unwrap((mesh,), UnwrapOptions(), Silent())
 
 
-def test_faces_without_area_are_left_out_with_a_warning() -> None:
+def test_faces_without_area_are_left_out() -> None:
     listener = Listener()
     ball = sphere(6)
     flat = mesh_of(ball.positions, [*ball.faces.tolist(), (0, 1, 1), (2, 2, 2)])
     (result,) = unwrap((flat,), UnwrapOptions(texture_size=SIZE), listener)
-    assert listener.warnings == ["LOD0: 2 faces without area were left out."]
-    assert len(result.faces) == len(ball.faces)
+    assert listener.warnings == []
+    assert np.array_equal(result.face_source, np.arange(len(ball.faces)))
 
 
 def test_a_gutter_too_wide_for_many_charts_gives_way_with_a_warning() -> None:
@@ -223,82 +218,50 @@ def test_a_gutter_too_wide_for_many_charts_gives_way_with_a_warning() -> None:
 
 def test_a_texture_too_small_for_its_charts_is_refused() -> None:
     apart = together(*(cube(1, (3 * x, 3 * y, 0)) for x in range(16) for y in range(16)))
-    with pytest.raises(InvalidInput, match="texture_size 64 is too small for 1536 charts"):
+    with pytest.raises(InvalidInput, match="texture_size 64 is too small for 768 charts"):
         unwrap((apart,), UnwrapOptions(texture_size=64), Silent())
 
 
-class _CancelsWhenThere(Silent):
-    """Cancels as soon as a file exists."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __call__(self, stage: Stage, fraction: float) -> None:
-        if self._path.exists():
-            raise Cancelled("stopped by the test")
-
-
-def test_cancel_ends_the_child_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pid_path = tmp_path / "pid"
-    worker = tmp_path / "worker.py"
-    worker.write_text(
-        f"import os, pathlib, time\n"
-        f"written = pathlib.Path({str(pid_path)!r} + '.part')\n"
-        f"written.write_text(str(os.getpid()))\n"
-        f"written.rename({str(pid_path)!r})\n"
-        f"time.sleep(60)\n"
-    )
-    monkeypatch.setattr(xatlas_charts, "_WORKER", worker)
-    started = time.monotonic()
+def test_cancel_ends_the_work() -> None:
+    started = threading.active_count()
     with pytest.raises(Cancelled):
-        unwrap((cube(),), UnwrapOptions(), _CancelsWhenThere(pid_path))
-    assert time.monotonic() - started < 30
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(pid_path.read_text()), 0)
+        unwrap(_lods(), UnwrapOptions(texture_size=SIZE), Listener(calls_left=6))
+    assert threading.active_count() == started
 
 
-@pytest.mark.parametrize(
-    ("script", "reason"),
-    [
-        ("raise SystemExit(3)", "xatlas failed"),
-        ("import time\ntime.sleep(60)", "longer than 0.3 s"),
-    ],
-)
-def test_without_xatlas_a_box_is_projected_with_a_warning(
-    script: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    worker = tmp_path / "worker.py"
-    worker.write_text(script)
-    monkeypatch.setattr(xatlas_charts, "_WORKER", worker)
-    monkeypatch.setattr(xatlas_charts, "_LIMIT_S", 0.3)
-    listener = Listener()
-    result = unwrap(_lods()[1:2], UnwrapOptions(texture_size=SIZE), listener)
-    assert len(listener.warnings) == 1
-    assert reason in listener.warnings[0]
-    assert "projected on a box" in listener.warnings[0]
-    _assert_sound(result, SIZE)
+def test_a_wide_soup_of_loose_faces_is_charted() -> None:
+    (result,) = unwrap((crumbs(60),), UnwrapOptions(texture_size=SIZE), Silent())
+    _assert_sound((result,), SIZE)
+    assert len(result.faces) == 240
 
 
-def test_box_charts_do_not_lie_on_themselves() -> None:
-    # A ramp that winds up twice and a half: from above, every place is covered two or three times.
-    sheet = plane(cells=60)
-    turn = 2.5 * np.pi * (sheet.positions[:, 0] + 1)
-    radius = 2 + sheet.positions[:, 1]
-    ramp = np.stack([radius * np.cos(turn), radius * np.sin(turn), 0.1 * turn], axis=1)
-    mesh = mesh_of(ramp, sheet.faces)
-    uvs, charts = box_projection(mesh.positions, mesh.faces)
+def test_three_faces_on_one_edge_are_charted() -> None:
+    fins = mesh_of(
+        [(0, 0, 0), (0, 0, 1), (1, 0, 0), (-1, 1, 0), (-1, -1, 0)],
+        [(0, 1, 2), (0, 1, 3), (0, 1, 4)],
+    )
+    (result,) = unwrap((fins,), UnwrapOptions(texture_size=64), Silent())
+    _assert_sound((result,), 64)
 
-    size = 400
-    scaled = (uvs - uvs.min(axis=(0, 1))) / np.ptp(uvs, axis=(0, 1)).max()
-    for chart in range(charts.max() + 1):
-        part = scaled[charts == chart]
-        as_mesh = UnwrappedMesh(
-            positions=np.zeros((0, 3), np.float32),
-            normals=np.zeros((0, 3), np.float32),
-            tangents=np.zeros((0, 4), np.float32),
-            uvs=part.reshape(-1, 2).astype(np.float32),
-            faces=np.arange(3 * len(part), dtype=np.int32).reshape(-1, 3),
-            face_source=np.arange(len(part), dtype=np.int32),
-        )
-        counts = _cover_counts((as_mesh,), size)
-        assert (counts > 1).sum() <= 0.01 * (counts > 0).sum()
+
+def test_the_default_gutter_grows_with_the_texture() -> None:
+    gutters = {size: UnwrapOptions(texture_size=size).gutter for size in (64, 1024, 2048, 8192)}
+    assert gutters == {64: 2, 1024: 2, 2048: 4, 8192: 16}
+    assert UnwrapOptions(texture_size=8192, gutter_texels=3).gutter == 3
+
+
+def test_other_densities_are_refused() -> None:
+    with pytest.raises(InvalidInput, match="uniform or importance, got 'even'"):
+        UnwrapOptions(density="even")  # type: ignore[arg-type]
+
+
+def test_importance_gives_what_is_hidden_fewer_texels() -> None:
+    inner, outer = sphere(10), mesh_of(sphere(10).positions * 2, sphere(10).faces)
+    options = UnwrapOptions(texture_size=SIZE, density="importance")
+    (result,) = unwrap((together(inner, outer),), options, Silent())
+    densities = _densities(result)
+    up = result.positions[result.faces][:, :, 1].mean(axis=1)
+    is_inner = np.arange(len(densities)) < len(inner.faces)
+    assert np.isclose(np.median(densities[is_inner]), densities.max() / 2, rtol=0.1)
+    assert densities[~is_inner & (up < -1.6)].mean() < 0.85 * densities[up > 1.6].mean()
+    _assert_sound((result,), SIZE)

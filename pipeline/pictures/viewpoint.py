@@ -7,7 +7,7 @@ from pipeline.errors import InvalidInput
 
 
 @dataclass(frozen=True, kw_only=True)
-class View:
+class Viewpoint:
     """A side of an asset.
 
     size_px: width and height of each picture of it, 16..4096.
