@@ -422,7 +422,7 @@ def _is_simple(triangles: IntArray, uvs: Float64Array) -> bool:
         sides[count, 0] = key // len(uvs)
         sides[count, 1] = key % len(uvs)
         count += 1
-    if False and _winds_twice(triangles, uvs):
+    if _winds_twice(triangles, uvs):
         return False
     left = np.empty(count)
     extent = 0.0
