@@ -98,7 +98,7 @@ def _peak_memory() -> int:
 # What decides the bytes of an asset, beside its inputs.
 _LIBRARIES = (
     "lodsmith", "torch", "transformers", "tokenizers", "safetensors", "onnxruntime", "numpy",
-    "scipy", "numba", "libigl", "embreex", "meshoptimizer", "xatlas", "pillow",
+    "scipy", "numba", "libigl", "embreex", "meshoptimizer", "pillow",
 )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ from server.scheduler import Scheduler
 
 Context = grpc.aio.ServicerContext[Any, Any]  # Any: the stubs do not tie it to the method
 
-LIBRARIES = ("torch", "numpy", "numba", "xatlas", "meshoptimizer", "grpcio", "protobuf")
+LIBRARIES = ("torch", "numpy", "numba", "libigl", "meshoptimizer", "grpcio", "protobuf")
 
 _MAX_NAME_CHARACTERS = 200
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{0,64}")

@@ -325,7 +325,7 @@ def _mesh_backends(settings: WorkerSettings) -> dict[str, str]:
     """Return kernels by purpose; a generator's are known once its models are loaded."""
     if settings.kind is WorkerKind.GENERATOR:
         return {}
-    return {"simplify": "meshoptimizer", "unwrap": "xatlas", "bake": "numba"}
+    return {"mesh": "numba", "rays": "embree"}
 
 
 def _tie_to_parent() -> None:

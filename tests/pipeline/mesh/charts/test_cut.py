@@ -132,21 +132,6 @@ def test_what_lies_over_itself_is_cut() -> None:
     assert _covered_twice(result) <= 1e-3
 
 
-def test_a_hole_that_would_turn_inside_out_is_not_taken_for_flat() -> None:
-    # A cone frustum, wide at the top like a funnel with a brim, seen from above: rings overlap.
-    rings = np.array([(1.0, 0.0), (2.0, 0.2), (1.5, 0.25), (3.0, 0.4)])  # radius, height
-    segments = 24
-    angle = 2 * np.pi * np.arange(segments) / segments
-    positions = np.concatenate(
-        [np.stack([r * np.cos(angle), r * np.sin(angle), 0 * angle + h], axis=1) for r, h in rings]
-    )
-    index = np.arange(len(positions)).reshape(len(rings), segments)
-    beside = np.roll(index, -1, axis=1)
-    p, q, r, s = (v.ravel() for v in (index[:-1], beside[:-1], beside[1:], index[1:]))
-    faces = np.concatenate([np.stack([p, r, q], axis=1), np.stack([p, s, r], axis=1)])
-    assert _covered_twice(_cut(mesh_of(positions, faces))) <= 1e-3
-
-
 def test_no_chart_has_more_than_its_share() -> None:
     sheet = plane(20)  # 4 square metres
     result = _cut(sheet, most_area=0.5)
