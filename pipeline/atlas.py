@@ -282,15 +282,10 @@ def _lod_of(
 def with_tangents(surface: Surface) -> UnwrappedMesh:
     """A surface on its own UVs. Vertices where mirrored charts meet are split, as their tangents
     differ."""
-    from pipeline.mesh.charts.tangents import tangents
+    from pipeline.tangents import split_mirrored, tangents
 
     assert surface.uvs is not None
-    corners = surface.uvs[surface.faces].astype(np.float64)
-    is_mirrored = np.linalg.det(corners[:, 1:] - corners[:, :1]) > 0  # v runs down
-    sided = 2 * surface.faces.astype(np.int64) + is_mirrored[:, None]
-    used, split = np.unique(sided, return_inverse=True)
-    vertices = used // 2
-    faces: IntArray = split.reshape(-1, 3).astype(np.int32)
+    vertices, faces = split_mirrored(surface.uvs, surface.faces)
     positions, normals = surface.positions[vertices], _unit(surface.normals[vertices])
     uvs = np.clip(surface.uvs[vertices], 0, 1)
     return UnwrappedMesh(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.tangents import split_mirrored, tangents
 from pipeline.texture.interpolate import interpolate
 from pipeline.texture.project import Hits
 from pipeline.texture.sample import Texture, prepare
@@ -54,15 +55,22 @@ class Appearance:
             index: prepare_once.all_of(surface.materials[index])
             for index in np.unique(surface.face_materials).tolist()
         }
+        if surface.uvs is None:
+            return
         corners = surface.positions[surface.faces].astype(np.float64)
-        self._edges = corners[:, 1:] - corners[:, :1]  # [F, 2, 3]
-        if surface.uvs is not None:
-            uv_corners = surface.uvs[surface.faces].astype(np.float64)
-            self._uv_edges = uv_corners[:, 1:] - uv_corners[:, :1]  # [F, 2, 2]
-            uv_areas = np.abs(np.linalg.det(self._uv_edges))
-            areas = np.linalg.norm(np.cross(self._edges[:, 0], self._edges[:, 1]), axis=1)
-            self._uv_per_m = np.sqrt(
-                np.divide(uv_areas, areas, where=areas > 0, out=np.zeros(len(areas)))
+        edges = corners[:, 1:] - corners[:, :1]  # [F, 2, 3]
+        areas = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1)
+        uv_corners = surface.uvs[surface.faces].astype(np.float64)
+        uv_areas = np.abs(np.linalg.det(uv_corners[:, 1:] - uv_corners[:, :1]))
+        self._uv_per_m = np.sqrt(
+            np.divide(uv_areas, areas, where=areas > 0, out=np.zeros(len(areas)))
+        )
+        if any(textures.normal for textures in self._textures.values()):
+            step()
+            vertices, self._tangent_faces = split_mirrored(surface.uvs, surface.faces)
+            normals = _unit(surface.normals[vertices].astype(np.float64)).astype(np.float32)
+            self._tangents = tangents(
+                surface.positions[vertices], normals, surface.uvs[vertices], self._tangent_faces
             )
 
     def look(self, hits: Hits, texel_size_m: NDArray[np.float64]) -> Looks:
@@ -75,7 +83,8 @@ class Appearance:
             base_color = interpolate(surface.colors, *place).astype(np.float32)
         orm = np.empty((count, 3), np.float32)
         emissive = np.empty((count, 3), np.float32)
-        normals = _unit(interpolate(surface.normals, *place))
+        raw_normals = interpolate(surface.normals, *place)
+        normals = _unit(raw_normals)
         if surface.uvs is not None:
             uvs = interpolate(surface.uvs, *place)
             uv_per_texel = self._uv_per_m[hits.faces] * texel_size_m
@@ -113,9 +122,10 @@ class Appearance:
             if textures.normal is not None:
                 bumps = 2 * textures.normal.read(uvs[here], uv_per_texel[here]) - 1
                 bumps[:, :2] *= material.normal_scale
-                normals[here] = bend(
-                    normals[here], bumps, self._edges, self._uv_edges, hits.faces[here]
+                here_tangents = interpolate(
+                    self._tangents, self._tangent_faces, hits.faces[here], hits.barycentrics[here]
                 )
+                normals[here] = bend(raw_normals[here], here_tangents, bumps)
         return Looks(base_color=base_color, orm=orm, emissive=emissive, normals=normals)
 
 

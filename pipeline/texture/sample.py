@@ -12,6 +12,10 @@ from pipeline.srgb import linear_from_srgb, srgb_from_linear
 from pipeline.texture.dilate import nearest_known
 from pipeline.types import ByteArray, FloatArray, Image
 
+# Half a mip finer than what one texel spans, since the target is filtered once more when it is
+# drawn: 0.2 to 0.8 dB on a helmet with an authored texture.
+_SHARPEN = -0.5
+
 _BYTES = np.arange(256) / 255
 _LINEAR = _BYTES.astype(np.float32)
 _LINEAR_OF_SRGB = linear_from_srgb(_BYTES).astype(np.float32)
@@ -46,7 +50,7 @@ class Texture:
         """
         width, height, _ = self.sizes[0]
         spans = uv_per_texel * np.sqrt(width * height)
-        levels = np.log2(np.maximum(spans, 1.0)).astype(np.float32)
+        levels = np.maximum(np.log2(np.maximum(spans, 1e-6)) + _SHARPEN, 0.0).astype(np.float32)
         return _read(self.texels, self.sizes, self.decode, uvs, levels)
 
 

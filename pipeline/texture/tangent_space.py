@@ -48,39 +48,29 @@ def to_tangent_space(
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def bend(
-    normals: NDArray[np.float64],
-    bumps: FloatArray,
-    edges: NDArray[np.float64],
-    uv_edges: NDArray[np.float64],
-    on: NDArray[np.int64],
+    normals: NDArray[np.float64], tangents: NDArray[np.float64], bumps: FloatArray
 ) -> NDArray[np.float64]:
-    """Return `[N, 3]` unit normals, bent as a normal map says in the frame of its own uvs.
+    """Return `[N, 3]` unit normals: what a normal map says, in the frame that a shader makes.
 
-    The frame is the face's, made square to the normal. Where uvs are mirrored, so is the frame;
-    a face without texture area keeps the normal.
+    The frame is MikkTSpace's, as in `to_tangent_space`.
 
     Args:
-        normals: `[N, 3]` unit length.
+        normals: `[N, 3]` interpolated, not normalized.
+        tangents: `[N, 4]` interpolated; only the sign of w counts.
         bumps: `[N, 3]` what the map says, green up, any length.
-        edges: `[F, 2, 3]` from the first corner of each face to the others.
-        uv_edges: `[F, 2, 2]` the same in the texture, v down.
-        on: `[N]` the face of each point.
     """
     out = normals.copy()
     for i in range(len(normals)):
-        n = normals[i]
-        one, two = edges[on[i]]
-        (u1, v1), (u2, v2) = uv_edges[on[i]]
-        handedness = -np.sign(u1 * v2 - v1 * u2)  # as green sees it: up
-        t = handedness * (v1 * two - v2 * one)  # where u grows
-        t = t - np.dot(t, n) * n
-        length = np.sqrt(np.dot(t, t))
-        if length == 0.0:
-            continue
-        t = t / length
-        b = handedness * np.cross(n, t)
-        bent = bumps[i, 0] * t + bumps[i, 1] * b + bumps[i, 2] * n
-        length = np.sqrt(np.dot(bent, bent))
-        if length > 0.0:
-            out[i] = bent / length
+        nx, ny, nz = normals[i]
+        tx, ty, tz, w = tangents[i]
+        sign = 1.0 if w >= 0.0 else -1.0
+        x, y, z = bumps[i, 0], sign * bumps[i, 1], bumps[i, 2]
+        bent_x = x * tx + y * (ny * tz - nz * ty) + z * nx
+        bent_y = x * ty + y * (nz * tx - nx * tz) + z * ny
+        bent_z = x * tz + y * (nx * ty - ny * tx) + z * nz
+        length = np.sqrt(bent_x * bent_x + bent_y * bent_y + bent_z * bent_z)
+        if not length > 0.0:
+            bent_x, bent_y, bent_z = nx, ny, nz
+            length = max(np.sqrt(nx * nx + ny * ny + nz * nz), 1e-30)
+        out[i, 0], out[i, 1], out[i, 2] = bent_x / length, bent_y / length, bent_z / length
     return out

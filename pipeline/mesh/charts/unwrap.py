@@ -298,8 +298,8 @@ def _fill(packing: "Packing | None", area: float, options: UnwrapOptions) -> flo
 
 def _split(charts: _Charts, atlas_uvs: NDArray[np.complex128], progress: Progress) -> UnwrappedMesh:
     """Give each point one vertex on each side of a seam, with normal and tangent."""
-    from pipeline.mesh.charts.tangents import tangents
     from pipeline.mesh.charts.vertex_normals import vertex_normals
+    from pipeline.tangents import tangents
 
     progress(Stage.UNWRAP, _PLACED_SHARE)
     faces = charts.cut.face_vertices

@@ -8,9 +8,9 @@ import pytest
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline.errors import Cancelled, InvalidInput
-from pipeline.mesh.charts.tangents import tangents
 from pipeline.mesh.charts.unwrap import UnwrapOptions, unwrap
 from pipeline.mesh.repairing.repair import RepairOptions, repair, turned_alike
+from pipeline.tangents import tangents
 from pipeline.texture.bake import BakeOptions, BakeResult, bake
 from pipeline.texture.sample import prepare
 from pipeline.types import Image, Material, Mesh, Silent, Stage, Surface, UnwrappedMesh

@@ -37,24 +37,31 @@ def test_no_frame_reads_as_flat() -> None:
 
 
 UP = np.array([[0.0, 0, 1]])
-EDGES = np.array([[(1.0, 0, 0), (0, 1, 0)]])
-ON = np.zeros(1, np.int64)
 RIGHT_AND_UP = np.array([[0.6, 0.0, 0.8]], np.float32), np.array([[0.0, 0.6, 0.8]], np.float32)
 
 
 def test_red_is_right_and_green_is_up() -> None:
-    hanging = np.array([[(1.0, 0), (0, -1.0)]])  # v points down
-    right, up = (bend(UP, bumps, EDGES, hanging, ON) for bumps in RIGHT_AND_UP)
+    right, up = (bend(UP, np.array([[1.0, 0, 0, 1]]), bumps) for bumps in RIGHT_AND_UP)
     assert np.allclose(right, [[0.6, 0, 0.8]])
     assert np.allclose(up, [[0, 0.6, 0.8]])
 
 
 def test_mirrored_uvs_mirror_the_bump() -> None:
-    mirrored = np.array([[(-1.0, 0), (0, -1.0)]])
-    right, up = (bend(UP, bumps, EDGES, mirrored, ON) for bumps in RIGHT_AND_UP)
+    right, up = (bend(UP, np.array([[-1.0, 0, 0, -1]]), bumps) for bumps in RIGHT_AND_UP)
     assert np.allclose(right, [[-0.6, 0, 0.8]])
     assert np.allclose(up, [[0, 0.6, 0.8]])
 
 
-def test_no_texture_area_keeps_the_normal() -> None:
-    assert np.allclose(bend(UP, RIGHT_AND_UP[0], EDGES, np.zeros((1, 2, 2)), ON), UP)
+def test_bending_is_what_a_map_of_it_takes_back() -> None:
+    rng = np.random.default_rng(3)
+    normals, tangents = rng.normal(size=(50, 3)), rng.normal(size=(50, 4))
+    bumps = np.column_stack([rng.normal(size=(50, 2)), rng.uniform(0.1, 1, 50)])
+    bumps = (bumps / np.linalg.norm(bumps, axis=1, keepdims=True)).astype(np.float32)
+    bent = bend(normals, tangents, bumps)
+    assert np.allclose(np.linalg.norm(bent, axis=1), 1)
+    assert np.allclose(to_tangent_space(bent, normals, tangents), bumps, atol=1e-5)
+
+
+def test_a_bump_without_direction_keeps_the_normal() -> None:
+    nothing = np.zeros((1, 3), np.float32)
+    assert np.allclose(bend(2 * UP, np.array([[1.0, 0, 0, 1]]), nothing), UP)

@@ -32,7 +32,20 @@ def tangents(
     ).astype(np.float32)
 
 
-@njit(cache=True, error_model="numpy")
+def split_mirrored(uvs: FloatArray, faces: IntArray) -> tuple[NDArray[np.int64], IntArray]:
+    """Split vertices where faces of both handednesses meet, as their tangents differ.
+
+    Returns:
+        Which vertex each new one is, without unused ones, and the faces `[F, 3]` on the new ones.
+    """
+    corners = uvs[faces].astype(np.float64)
+    is_mirrored = np.linalg.det(corners[:, 1:] - corners[:, :1]) > 0  # v runs down
+    sided = 2 * faces.astype(np.int64) + is_mirrored[:, None]
+    used, split = np.unique(sided, return_inverse=True)
+    return used // 2, split.reshape(-1, 3).astype(np.int32)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
 def _tangents(
     positions: NDArray[np.float64],
     normals: NDArray[np.float64],

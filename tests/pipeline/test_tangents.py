@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.mesh.charts.tangents import tangents
+from pipeline.tangents import tangents
 from tests.pipeline.mesh.shapes import sphere
 
 CORNERS = np.array([(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0)], np.float32)
