@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -79,6 +80,25 @@ def make_asset(
         _say_error(f"cannot write to {out}: {error.strerror}; choose another folder with --out")
         raise typer.Exit(EXIT_FAILED) from error
     _show_result(job, paths, is_json=is_json, is_quiet=is_quiet, is_kept=is_kept)
+
+
+@contextmanager
+def one_file(path: Path) -> Iterator[Path]:
+    """A mesh with all that it needs in one file, for the length of a `with` block.
+
+    Raises:
+        InvalidInput: If a file that it names is missing.
+    """
+    from pipeline.gltf.with_files import with_files
+
+    content = with_files(path)
+    if content is None:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="lodsmith-") as folder:
+        joined = Path(folder, f"{path.stem}.glb")
+        joined.write_bytes(content)
+        yield joined
 
 
 @contextmanager

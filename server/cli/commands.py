@@ -367,7 +367,7 @@ def generate(
 def lod(
     mesh: Annotated[
         Path,
-        typer.Argument(exists=True, dir_okay=False, readable=True, help="A GLB (binary glTF 2.0)."),
+        typer.Argument(exists=True, dir_okay=False, readable=True, help="A .glb or .gltf."),
     ],
     out: Out = Path("out"),
     name: Name = "",
@@ -395,7 +395,7 @@ def lod(
     quiet: Quiet = False,
 ) -> None:
     """Make LODs, atlas and collision for a mesh that exists."""
-    from server.cli.asset import Upload, errors_as_exit_codes, make_asset
+    from server.cli.asset import Upload, errors_as_exit_codes, make_asset, one_file
     from server.pb import lodsmith_pb2 as pb
 
     spec = pb.JobSpec(
@@ -421,11 +421,12 @@ def lod(
             settings=settings,
         ),
     )
-    upload = Upload(path=mesh, digest=spec.mesh, kind="mesh")
     with (
         errors_as_exit_codes(is_json=json),
+        one_file(mesh) as path,
         _client(server, None, is_generated=False, data_dir=data_dir) as client,
     ):
+        upload = Upload(path=path, digest=spec.mesh, kind="mesh")
         make_asset(
             client,
             spec,
