@@ -22,6 +22,7 @@ from pipeline.types import (
     FloatArray,
     IntArray,
     Material,
+    Mesh,
     PartOf,
     Progress,
     Stage,
@@ -47,12 +48,14 @@ class Textured:
     """LODs with their textures.
 
     unwrapped, lods: The same meshes, with and without what lies in the texture.
+    whole: The same again, as they hang together before charts split their vertices.
     materials: One for all LODs, or one per LOD.
     uv_measure: Of the atlas; of one per LOD, LOD0's. bake_measure: None where nothing was painted.
     """
 
     unwrapped: tuple[UnwrappedMesh, ...]
     lods: tuple["Lod", ...]
+    whole: tuple[Mesh, ...]
     materials: tuple[Material, ...]
     uv_measure: "UvMeasure"
     bake_measure: "BakeMeasure | None"
@@ -152,6 +155,7 @@ def _packed(
     return Textured(
         unwrapped=unwrapped,
         lods=tuple(delivered(lod, mesh, parts) for lod, mesh in zip(lods, unwrapped, strict=True)),
+        whole=tuple(lod.mesh for lod in lods),
         materials=(baked.material,),
         uv_measure=measure_uvs(unwrapped, size),
         bake_measure=baked.measure,
@@ -171,6 +175,7 @@ def _shared(
         first,
         unwrapped=(*first.unwrapped, *(mesh for mesh, _ in chain)),
         lods=(*first.lods, *(lod for _, lod in chain)),
+        whole=(*first.whole, *(_welded(lod.mesh) for _, lod in chain)),
     )
 
 
@@ -202,6 +207,7 @@ def _per_lod(
         alone[0],
         unwrapped=tuple(one.unwrapped[0] for one in alone),
         lods=tuple(one.lods[0] for one in alone),
+        whole=tuple(one.whole[0] for one in alone),
         materials=tuple(one.materials[0] for one in alone),
     )
 
@@ -226,6 +232,7 @@ def _kept(
     return Textured(
         unwrapped=unwrapped,
         lods=tuple(lod for _, lod in chain),
+        whole=tuple(_welded(lod.mesh) for _, lod in chain),
         materials=(material,),
         uv_measure=measure_uvs(unwrapped[:1], size),
         bake_measure=None,
@@ -264,11 +271,15 @@ def _on_its_charts(
     return chain
 
 
+def _welded(mesh: Mesh) -> Mesh:
+    positions, points = np.unique(mesh.positions, axis=0, return_inverse=True)
+    return Mesh(positions=positions, faces=points.astype(np.int32)[mesh.faces])
+
+
 def _lod_of(
     mesh: UnwrappedMesh, face_parts: IntArray, like: "Lod", parts: Sequence["PartMesh"]
 ) -> "Lod":
     from pipeline.mesh.lods.lod import Lod
-    from pipeline.types import Mesh
 
     copies = np.array([part.copies for part in parts], np.int64)
     return Lod(

@@ -202,7 +202,7 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
     sections: dict[str, Json] = {
         "size_m": [round(float(side), 6) for side in np.ptp(drawn.positions, axis=0)],
         "lods": [asdict(measure) for measure in measures],
-        "topology": [_topology_facts(lod.mesh) for lod in lods],
+        "topology": [_topology_facts(mesh) for mesh in laid.whole],
         "uv": _uv_facts(laid.uv_measure),
         "materials": material_facts(glb),
         "collision": collision_facts(collisions),

@@ -14,6 +14,7 @@ from pipeline.mesh.charts.unwrap import UnwrapOptions, unwrap
 from pipeline.mesh.lods.lod import Lod, build_lods, sphere_diameter
 from pipeline.mesh.lods.lod_options import LodOptions
 from pipeline.mesh.lods.parts import PartMesh
+from pipeline.mesh.measuring.measure import topology
 from pipeline.texture.bake import BakeOptions
 from pipeline.types import Image, Material, Silent, Surface
 from tests.pipeline.mesh.shapes import sphere
@@ -115,6 +116,14 @@ def test_what_cannot_be_kept_is_told(
     assert reason in why_not_kept(surface, lods, asked)
     with pytest.raises(InvalidInput, match="the UVs cannot be kept"):
         textured(lods, surface, parts, asked, Silent())
+
+
+@pytest.mark.parametrize("way", [{}, {"atlas": "shared"}, {"atlas": "per_lod"}, {"uv": "keep"}])
+def test_what_charts_split_still_hangs_together(way: dict[str, Any]) -> None:
+    laid = _textured(_options(**{"uv": "unwrap"} | way), 1_200, 900)
+    for mesh, lod in zip(laid.whole, laid.lods, strict=True):
+        assert topology(mesh).is_closed
+        assert len(mesh.faces) == len(lod.mesh.faces)
 
 
 def test_tiling_uvs_cannot_be_kept() -> None:
