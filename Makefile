@@ -8,7 +8,7 @@ SEED   ?= 1
 BIN    := .venv/bin
 READY  := .venv/.ready
 
-.PHONY: help setup run test check format protos serve train-starter bench bench-geometry gallery clean
+.PHONY: help setup run test check format protos serve train-starter bench bench-geometry bench-textures gallery clean
 
 help: ## Print the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
@@ -61,6 +61,13 @@ bench-geometry: $(READY) ## Measure repair, remeshing, LODs and collision beside
 	$(BIN)/python -m benchmarks.switching
 	$(BIN)/python -m benchmarks.collision
 	$(BIN)/python -m benchmarks.remesh
+
+bench-textures: $(READY) ## Measure charts, bakes, tangents and whole assets beside their peers (an hour)
+	cd benchmarks/peers && npm ci --silent
+	$(BIN)/python -m benchmarks.unwrap
+	$(BIN)/python -m benchmarks.tangents
+	$(BIN)/python -m benchmarks.baking
+	$(BIN)/python -m benchmarks.asset gen_igea gen_helmet --threads 1,2,4
 
 gallery: $(READY) ## Draw the LODs of all test meshes, shaded and as wireframe, into build/gallery
 	$(BIN)/python -m benchmarks.gallery --out build/gallery
