@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import InvalidInput
 from pipeline.srgb import srgb_from_linear
-from pipeline.threads import in_threads
+from pipeline.threads import in_threads, together
 from pipeline.types import (
     AlphaMode,
     ByteArray,
@@ -153,7 +153,7 @@ def bake(
         InvalidInput: If `lods` or `source` have no faces, or `source` has textures but no uvs.
     """
     # Imported here, so that options can be read without loading numba and embree.
-    from pipeline.texture.dilate import nearest_known
+    from pipeline.texture.dilate import filled, nearest_known
     from pipeline.texture.faults import black_ratio, highlight_ratio
     from pipeline.texture.rasterize import rasterize
     from pipeline.texture.seams import chart_border, seam_steps
@@ -169,29 +169,36 @@ def bake(
     painter.paint(progress)
     nearest = nearest_known(owners >= 0, lambda: progress(Stage.BAKE, 0.92))
 
-    def filled(pixels: ByteArray) -> Image:
-        progress(Stage.BAKE, 0.95)
-        return Image(pixels=pixels.reshape(-1, pixels.shape[2])[nearest])
+    def image(pixels: ByteArray) -> Image:
+        return Image(pixels=filled(pixels, nearest, lambda: progress(Stage.BAKE, 0.95)))
 
     material = _material(
         source,
         content,
         options,
-        base_color=filled(canvas.base_color),
-        normal=filled(canvas.normal),
-        orm=None if canvas.orm is None else filled(canvas.orm),
-        emissive=None if canvas.emissive is None else filled(canvas.emissive),
+        base_color=image(canvas.base_color),
+        normal=image(canvas.normal),
+        orm=None if canvas.orm is None else image(canvas.orm),
+        emissive=None if canvas.emissive is None else image(canvas.emissive),
     )
-    border = chart_border(lods)
-    is_same = painter.is_same_on_both_sides(border)
     assert material.base_color is not None
+    finished = material.base_color
+
+    def seams(tick: Callable[[], None]) -> tuple[float, ...]:
+        border = chart_border(lods)
+        return seam_steps(border.uvs[:, painter.is_same_on_both_sides(border)], finished, tick)
+
+    def faults(tick: Callable[[], None]) -> tuple[float, ...]:
+        return black_ratio(canvas.base_color, owners), highlight_ratio(canvas.base_color, owners)
+
+    seam_step, (black, highlights) = together(
+        [seams, faults], lambda done: progress(Stage.BAKE, 0.96 + 0.02 * done)
+    )
     measure = BakeMeasure(
         missed_texel_ratio=float(canvas.is_missed.sum() / (owners >= 0).sum()),
-        seam_step=seam_steps(
-            border.uvs[:, is_same], material.base_color, lambda: progress(Stage.BAKE, 0.98)
-        ),
-        black_texel_ratio=black_ratio(canvas.base_color, owners),
-        highlight_ratio=highlight_ratio(canvas.base_color, owners),
+        seam_step=seam_step,
+        black_texel_ratio=black,
+        highlight_ratio=highlights,
         delight_contrast=painter.delight_contrast,
     )
     progress(Stage.BAKE, 1.0)
@@ -259,10 +266,18 @@ class _Painter:
         self._target, self._content, self._canvas = target, content, canvas
         self._options = options
         progress(Stage.BAKE, 0.05)
-        self._projector = Projector(source, lambda: progress(Stage.BAKE, 0.06))
-        self._appearance = Appearance(
-            source, content.alpha_cutoff, lambda: progress(Stage.BAKE, 0.07)
-        )
+
+        self._sky_rays: SkyRays | None = None
+
+        def prepare(tick: Callable[[], None]) -> None:
+            self._projector = Projector(source, tick)
+            self._appearance = Appearance(source, content.alpha_cutoff, tick)
+
+        def prepare_rays(tick: Callable[[], None]) -> None:
+            if canvas.sky is not None:
+                self._sky_rays = SkyRays(source)
+
+        together([prepare, prepare_rays], lambda done: progress(Stage.BAKE, 0.05 + 0.01 * done))
         self._view_colors = (
             ViewColors(source, lambda: progress(Stage.BAKE, 0.07)) if source.views else None
         )
@@ -273,7 +288,6 @@ class _Painter:
             self._shading = Shading(looks.normals, looks.base_color[:, :3])
         if canvas.sky is not None:
             progress(Stage.BAKE, 0.08)
-            self._sky_rays = SkyRays(source)
             self._charts = chart_texels(canvas.owners, target.faces)
             self._casts_rays = sky_texels(self._charts)
 
@@ -401,7 +415,7 @@ class _Painter:
         if canvas.emissive is not None:
             glow = looks.emissive / np.float32(content.glow_scale)
             canvas.emissive[texels] = to_bytes(srgb_from_linear(glow))
-        if canvas.sky is not None:
+        if canvas.sky is not None and self._sky_rays is not None:
             some = np.flatnonzero(self._casts_rays[texels])
             there = texels[0][some], texels[1][some]
             canvas.sky[there] = self._sky_rays.seen(hits.at(some), *there)

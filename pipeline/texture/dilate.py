@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from pipeline.threads import in_threads
-from pipeline.types import IntArray
+from pipeline.types import ByteArray, IntArray
 
 _ROWS_PER_STEP = 256
 
@@ -37,6 +37,29 @@ def nearest_known(known: NDArray[np.bool_], step: Callable[[], None]) -> IntArra
 
     in_threads(work, range(0, height, _ROWS_PER_STEP), step)
     return nearest
+
+
+def filled(pixels: ByteArray, nearest: IntArray, step: Callable[[], None]) -> ByteArray:
+    """Return `[H, W, C]` uint8 pixels, each from its place in `nearest`."""
+    out = np.empty_like(pixels)
+    flat = np.ascontiguousarray(pixels).reshape(-1, pixels.shape[2])
+
+    def work(first: int) -> None:
+        end = min(first + _ROWS_PER_STEP, len(out))
+        _take(flat, nearest[first:end], out[first:end])
+
+    in_threads(work, range(0, len(out), _ROWS_PER_STEP), step)
+    return out
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _take(pixels: ByteArray, places: IntArray, out: ByteArray) -> None:
+    height, width, channels = out.shape
+    for y in range(height):
+        for x in range(width):
+            place = places[y, x]
+            for c in range(channels):
+                out[y, x, c] = pixels[place, c]
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
