@@ -4,13 +4,14 @@ It runs on this machine, on files, without a server. What it does is imported wh
 --help is instant.
 """
 
-import os
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from server.cli.files import read_file, write_file
 
 
 class Kind(StrEnum):
@@ -133,7 +134,7 @@ def render(
                 suffix=path.suffix.lower(),
             ),
         )
-        _write(path, content)
+        write_file(path, content)
     print(path)
 
 
@@ -165,7 +166,7 @@ def _preview(asked: _Asked) -> bytes:
     from pipeline.preview import preview_sheet
 
     view = Viewpoint(size_px=asked.size_px, yaw_deg=asked.yaw_deg, pitch_deg=asked.pitch_deg)
-    return preview_sheet(_read(asked.asset), view=view)
+    return preview_sheet(read_file(asked.asset), view=view)
 
 
 def _still(asked: _Asked) -> bytes:
@@ -173,7 +174,7 @@ def _still(asked: _Asked) -> bytes:
     from pipeline.preview import render_glb
 
     view = Viewpoint(size_px=asked.size_px, yaw_deg=asked.yaw_deg, pitch_deg=asked.pitch_deg)
-    return render_glb(_read(asked.asset), view, lod=asked.lod or 0)
+    return render_glb(read_file(asked.asset), view, lod=asked.lod or 0)
 
 
 def _turntable(asked: _Asked) -> bytes:
@@ -186,7 +187,7 @@ def _turntable(asked: _Asked) -> bytes:
         yaw_deg=asked.yaw_deg,
         pitch_deg=asked.pitch_deg,
     )
-    return turntable(_read(asked.asset), options, lod=asked.lod or 0)
+    return turntable(read_file(asked.asset), options, lod=asked.lod or 0)
 
 
 def _switch(asked: _Asked) -> bytes:
@@ -194,7 +195,7 @@ def _switch(asked: _Asked) -> bytes:
     from pipeline.pictures.viewpoint import Viewpoint
 
     return switch_sheet(
-        _read(asked.asset), Viewpoint(yaw_deg=asked.yaw_deg, pitch_deg=asked.pitch_deg)
+        read_file(asked.asset), Viewpoint(yaw_deg=asked.yaw_deg, pitch_deg=asked.pitch_deg)
     )
 
 
@@ -203,7 +204,7 @@ def _uv(asked: _Asked) -> bytes:
     from pipeline.pictures.viewpoint import Viewpoint
 
     view = Viewpoint(size_px=asked.size_px, yaw_deg=asked.yaw_deg, pitch_deg=asked.pitch_deg)
-    return uv_sheet(_read(asked.asset), view)
+    return uv_sheet(read_file(asked.asset), view)
 
 
 def _error(asked: _Asked) -> bytes:
@@ -211,8 +212,8 @@ def _error(asked: _Asked) -> bytes:
     from pipeline.pictures.viewpoint import Viewpoint
 
     view = Viewpoint(size_px=asked.size_px, yaw_deg=asked.yaw_deg, pitch_deg=asked.pitch_deg)
-    reference = None if asked.against is None else _read(asked.against)
-    return error_sheet(_read(asked.asset), reference, view)
+    reference = None if asked.against is None else read_file(asked.against)
+    return error_sheet(read_file(asked.asset), reference, view)
 
 
 def _compare(asked: _Asked) -> bytes:
@@ -220,33 +221,9 @@ def _compare(asked: _Asked) -> bytes:
     from pipeline.pictures.viewpoint import Viewpoint
 
     return comparison(
-        _read(asked.asset),
-        None if asked.against is None else _read(asked.against),
+        read_file(asked.asset),
+        None if asked.against is None else read_file(asked.against),
         lod=asked.lod,
         names=("" if asked.against is None else asked.against.name, asked.asset.name),
         view=Viewpoint(size_px=asked.size_px, yaw_deg=asked.yaw_deg, pitch_deg=asked.pitch_deg),
     )
-
-
-def _read(path: Path) -> bytes:
-    from pipeline.errors import InvalidInput
-
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InvalidInput(f"cannot read {path}: {error.strerror}") from error
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    from pipeline.errors import InvalidInput
-
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(content)
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise InvalidInput(
-            f"cannot write {path}: {error.strerror}; choose another place with --out"
-        ) from error

@@ -6,13 +6,14 @@ that --help is instant.
 
 import glob
 import json as json_format
-import os
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from server.cli.files import read_file, write_file
 
 if TYPE_CHECKING:
     from pipeline.quality.findings import Checked
@@ -90,11 +91,11 @@ def check(
         rules = _policy(policy)
         checked = []
         for path in _found(reports or [], "*.report.json", "report"):
-            one = findings.check(str(path), _read(path), rules)
+            one = findings.check(str(path), read_file(path), rules)
             checked.append(findings.strict(one) if strict else one)
         content = _written(checked, format, all_gates)
         if out is not None:
-            _write(out, content.encode())
+            write_file(out, content.encode())
             content = _written(checked, Format.TEXT, all_gates)
         print(content, end="", flush=True)
     raise typer.Exit(_exit_code(checked))
@@ -158,9 +159,9 @@ def record_edit(
         report = report_beside(asset)
         lost = None
         if report is not None:
-            members = read_report(_read(report)).at("provenance").members()
+            members = read_report(read_file(report)).at("provenance").members()
             lost = {key: fact.value for key, fact in members.items()} if members else None
-        _write(asset, with_edit(_read(asset), note, by, lost))
+        write_file(asset, with_edit(read_file(asset), note, by, lost))
     print(f"{asset}: the edit is on record")
 
 
@@ -181,7 +182,7 @@ def _policy(path: Path | None) -> "Policy":
     if path is None:
         return default_policy()
     try:
-        return read_policy(_read(path).decode("utf-8-sig"))
+        return read_policy(read_file(path).decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{path} is not UTF-8: {error.reason}") from error
     except InvalidInput as error:
@@ -208,28 +209,6 @@ def _found(patterns: Sequence[str], in_folders: str, what: str) -> list[Path]:
             raise InvalidInput(f"there is no {what} at {pattern}; name a file or a folder with one")
         found |= dict.fromkeys(files)
     return list(found)
-
-
-def _read(path: Path) -> bytes:
-    from pipeline.errors import InvalidInput
-
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InvalidInput(f"cannot read {path}: {error.strerror}") from error
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    from pipeline.errors import InvalidInput
-
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(content)
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise InvalidInput(f"cannot write {path}: {error.strerror}") from error
 
 
 # ---------------------------------------------------------------------------------------- output
