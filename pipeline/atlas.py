@@ -14,12 +14,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.errors import InvalidInput
 from pipeline.options import AssetOptions
 from pipeline.types import (
-    FloatArray,
     IntArray,
     Material,
     Mesh,
@@ -40,7 +38,6 @@ if TYPE_CHECKING:
 _LEAST_KEPT_SHARE = 0.5
 _LEAST_SIZE = 64
 _LIGHTMAP_SHARE = 4  # light changes slowly: so many times smaller than the texture
-_UV_ROOM = 1e-4  # beyond [0, 1]: rounding, not tiling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +47,8 @@ class Textured:
     unwrapped, lods: The same meshes, with and without what lies in the texture.
     whole: The same again, as they hang together before charts split their vertices.
     materials: One for all LODs, or one per LOD.
-    uv_measure: Of the atlas; of one per LOD, LOD0's. bake_measure: None where nothing was painted.
+    uv_measure, bake_measure: Of the atlas; of one per LOD, LOD0's. The latter is None where nothing
+        was painted.
     """
 
     unwrapped: tuple[UnwrappedMesh, ...]
@@ -113,7 +111,7 @@ def why_not_kept(surface: Surface, lods: Sequence["Lod"], options: AssetOptions)
 
     With `uv="auto"` also where they could, but new ones look better.
     """
-    from pipeline.mesh.charts.keep_uvs import judge_uvs
+    from pipeline.mesh.charts.keep_uvs import ROOM, judge_uvs
 
     materials = np.unique(surface.face_materials)
     if surface.uvs is None:
@@ -127,7 +125,12 @@ def why_not_kept(surface: Surface, lods: Sequence["Lod"], options: AssetOptions)
         return "the vertex colors would be lost"
     if options.bake.ambient_occlusion or options.bake.delight > 0:
         return "occlusion and de-lighting need textures that are painted anew"
-    if surface.uvs.min() < -_UV_ROOM or surface.uvs.max() > 1 + _UV_ROOM:
+    if options.bake.roughness is not None or options.bake.metallic is not None:
+        return "another roughness or metalness needs textures that are painted anew"
+    corners = surface.uvs[surface.faces].astype(np.float64)
+    if not np.isfinite(corners).all() or not np.linalg.det(corners[:, 1:] - corners[:, :1]).any():
+        return "they cover nothing of the texture"
+    if surface.uvs.min() < -ROOM or surface.uvs.max() > 1 + ROOM:
         return "they reach beyond the texture, which would have to repeat"
     if options.unwrap.uv == "auto":
         least = min(lod.triangle_count for lod in lods)
@@ -244,9 +247,9 @@ def _with_lightmaps(laid: Textured, options: AssetOptions, progress: Progress) -
 
     size = max(_LEAST_SIZE, options.unwrap.texture_size // _LIGHTMAP_SHARE)
     meshes = []
+    tick = partial(progress, Stage.UNWRAP, 1.0)
     for mesh in laid.unwrapped:
-        progress(Stage.UNWRAP, 1.0)
-        meshes.append(replace(mesh, lightmap_uvs=lightmap_uvs(mesh, size)))
+        meshes.append(replace(mesh, lightmap_uvs=lightmap_uvs(mesh, size, tick)))
     return replace(laid, unwrapped=tuple(meshes))
 
 
@@ -260,8 +263,18 @@ def _on_its_charts(
     """As many LODs of the same numbers of triangles, each cut from the one before."""
     from pipeline.mesh.lods.with_uvs import reduced_with_uvs
 
-    vertex_parts = np.zeros(len(mesh.positions), np.int32)
-    vertex_parts[mesh.faces] = finest.face_parts[:, None]
+    # Where parts touch they share vertices, of which each gets its own.
+    sided = finest.face_parts[:, None] * np.int64(len(mesh.positions)) + mesh.faces
+    used, split = np.unique(sided, return_inverse=True)
+    vertex_parts, old = (used // len(mesh.positions)).astype(np.int32), used % len(mesh.positions)
+    mesh = replace(
+        mesh,
+        positions=mesh.positions[old],
+        normals=mesh.normals[old],
+        tangents=mesh.tangents[old],
+        uvs=mesh.uvs[old],
+        faces=split.reshape(-1, 3).astype(np.int32),
+    )
     chain = []
     for level, lod in enumerate(lods):
         tick: Callable[[], None] = partial(progress, Stage.UNWRAP, level / len(lods))
@@ -293,11 +306,13 @@ def _lod_of(
 def with_tangents(surface: Surface) -> UnwrappedMesh:
     """A surface on its own UVs. Vertices where mirrored charts meet are split, as their tangents
     differ."""
+    from pipeline.gltf.primitives import unit_vectors
     from pipeline.tangents import split_mirrored, tangents
 
     assert surface.uvs is not None
     vertices, faces = split_mirrored(surface.uvs, surface.faces)
-    positions, normals = surface.positions[vertices], _unit(surface.normals[vertices])
+    positions = surface.positions[vertices]
+    normals = unit_vectors(surface.normals[vertices].astype(np.float64))
     uvs = np.clip(surface.uvs[vertices], 0, 1)
     return UnwrappedMesh(
         positions=positions,
@@ -307,10 +322,3 @@ def with_tangents(surface: Surface) -> UnwrappedMesh:
         faces=faces,
         face_source=np.arange(len(faces), dtype=np.int32),
     )
-
-
-def _unit(normals: FloatArray) -> FloatArray:
-    lengths: NDArray[np.float32] = np.linalg.norm(normals, axis=1, keepdims=True)
-    upward = np.tile(np.array([0, 1, 0], np.float32), (len(normals), 1))
-    unit: FloatArray = np.divide(normals, lengths, where=lengths > 0, out=upward)
-    return unit

@@ -10,6 +10,7 @@ import pytest
 from pipeline import AssetOptions
 from pipeline.atlas import Textured, textured, why_not_kept, with_tangents
 from pipeline.errors import InvalidInput
+from pipeline.mesh.charts.measure_uvs import measure_uvs
 from pipeline.mesh.charts.unwrap import UnwrapOptions, unwrap
 from pipeline.mesh.lods.lod import Lod, build_lods, sphere_diameter
 from pipeline.mesh.lods.lod_options import LodOptions
@@ -17,7 +18,7 @@ from pipeline.mesh.lods.parts import PartMesh
 from pipeline.mesh.measuring.measure import topology
 from pipeline.texture.bake import BakeOptions
 from pipeline.types import Image, Material, Silent, Surface
-from tests.pipeline.mesh.shapes import sphere
+from tests.pipeline.mesh.shapes import plane, sphere, together
 
 SIZE = 256
 
@@ -104,12 +105,18 @@ def test_auto_keeps_good_uvs_while_lods_are_fine_enough() -> None:
         ({"uvs": None}, {}, "there are none"),
         ({"colors": np.zeros((1, 4), np.float32)}, {}, "vertex colors would be lost"),
         ({"materials": (Material(),)}, {}, "no texture lies on them"),
+        ({"uvs": np.full((1, 2), 0.5, np.float32)}, {}, "they cover nothing"),
+        ({"uvs": np.full((1, 2), np.nan, np.float32)}, {}, "they cover nothing"),
         ({}, {"bake": BakeOptions(ambient_occlusion=True)}, "painted anew"),
+        ({}, {"bake": BakeOptions(roughness=0.2)}, "painted anew"),
+        ({}, {"bake": BakeOptions(metallic=0.0)}, "painted anew"),
     ],
 )
 def test_what_cannot_be_kept_is_told(
     change: dict[str, Any], options: dict[str, Any], reason: str
 ) -> None:
+    if isinstance(uvs := change.get("uvs"), np.ndarray):
+        change = {"uvs": np.repeat(uvs, len(_ball().positions), axis=0)}
     surface = replace(_ball(), **change)
     lods, parts = _lods(1_000_000)
     asked = replace(_options(uv="keep"), **options)
@@ -158,3 +165,37 @@ def test_lightmaps_lie_alone_in_their_square() -> None:
         corners = mesh.lightmap_uvs[mesh.faces].astype(np.float64)
         areas = np.abs(np.linalg.det(corners[:, 1:] - corners[:, :1])) / 2
         assert areas.sum() > 0.3
+        alone = measure_uvs([replace(mesh, uvs=mesh.lightmap_uvs)], SIZE // 4)
+        assert alone.overlap_ratio == 0
+        assert alone.gutter_texels >= 2
+
+
+def test_mirrored_charts_that_are_kept_get_lightmaps_too() -> None:
+    mirrored = _ball().uvs.copy()
+    mirrored[:, 0] = 1 - mirrored[:, 0]
+    surface = replace(_ball(), uvs=mirrored)
+    laid = _textured(_options(uv="keep", lightmap=True), 1_000_000, surface=surface)
+    second = laid.unwrapped[0].lightmap_uvs
+    assert second is not None
+    assert 0 <= second.min() <= second.max() <= 1
+    assert measure_uvs([replace(laid.unwrapped[0], uvs=second)], SIZE // 4).overlap_ratio == 0
+
+
+def test_parts_that_touch_stay_apart_on_shared_charts() -> None:
+    sheet = plane(12)
+    beside = replace(sheet, positions=sheet.positions + np.array([2, 0, 0], np.float32))
+    parts = [PartMesh(mesh=sheet), PartMesh(mesh=beside)]
+    whole = together(sheet, beside)
+    options = LodOptions(budgets=(500, 200))
+    lods = build_lods(parts, options, Silent(), diameter_m=sphere_diameter(whole))
+    surface = Surface(
+        positions=whole.positions,
+        faces=whole.faces,
+        normals=np.tile(np.array([0, 0, 1], np.float32), (len(whole.positions), 1)),
+        face_materials=np.zeros(len(whole.faces), np.int32),
+        materials=(Material(),),
+    )
+    asked = _options(atlas="shared", uv="unwrap")
+    for lod in textured(lods, surface, parts, asked, Silent()).lods:
+        middles = lod.mesh.positions[lod.mesh.faces].mean(axis=1)[:, 0]
+        assert np.array_equal(lod.face_parts, (middles > 1).astype(np.int32))

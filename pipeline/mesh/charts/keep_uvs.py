@@ -6,7 +6,7 @@ from pipeline.mesh.charts.measure_uvs import mark_texels
 from pipeline.types import FloatArray, IntArray
 
 _SIZE = 1024  # texels; what overlaps here is wider than the gutter of most atlases
-_ROOM = 1e-4  # beyond [0, 1]: rounding, not tiling
+ROOM = 1e-4  # beyond [0, 1]: rounding, not tiling
 _MOST_OVERLAP = 0.005  # of what is covered: charts that touch share the texels along their borders
 _MOST_MIRRORED = 0.001  # of what is covered
 _LEAST_COVERAGE = 0.25  # new charts fill 0.7
@@ -25,7 +25,7 @@ def judge_uvs(uvs: FloatArray, faces: IntArray, *, may_mirror: bool = False) -> 
     """
     if not np.isfinite(uvs).all():
         return "some are not numbers"
-    if uvs.min() < -_ROOM or uvs.max() > 1 + _ROOM:
+    if uvs.min() < -ROOM or uvs.max() > 1 + ROOM:
         return (
             f"they reach from {uvs.min():.2f} to {uvs.max():.2f}, beyond the texture, which would "
             "have to repeat"

@@ -1,5 +1,7 @@
 """A second set of UVs, for light that an engine bakes."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from pipeline.errors import InvalidInput
@@ -12,7 +14,7 @@ _GUTTERS_PER_SIDE = 128
 _LEAST_GUTTER_TEXELS = 2
 
 
-def lightmap_uvs(mesh: UnwrappedMesh, size: int) -> FloatArray:
+def lightmap_uvs(mesh: UnwrappedMesh, size: int, tick: Callable[[], None]) -> FloatArray:
     """Pack the charts of one LOD anew, alone in a square and further apart.
 
     The charts are those of `mesh.uvs`, turned and scaled, so vertices need not be split again.
@@ -21,6 +23,7 @@ def lightmap_uvs(mesh: UnwrappedMesh, size: int) -> FloatArray:
         mesh: One LOD.
         size: Side of the lightmap in texels, a power of two; gutters are a 128th of it, and 2
             texels at the least.
+        tick: Called about every 0.1 s; may raise to stop.
 
     Returns:
         `[V, 2]` float32 in [0, 1], origin top left.
@@ -33,7 +36,7 @@ def lightmap_uvs(mesh: UnwrappedMesh, size: int) -> FloatArray:
     order = np.argsort(face_charts, kind="stable")
     starts = np.searchsorted(face_charts[order], np.arange(face_charts.max() + 2))
     gutter = max(_LEAST_GUTTER_TEXELS, size // _GUTTERS_PER_SIDE)
-    packing = pack(points[mesh.faces[order]], starts, size, gutter, lambda: None)
+    packing = pack(points[mesh.faces[order]], starts, size, gutter, tick)
     if packing is None:
         raise InvalidInput(
             f"a lightmap of {size} texels is too small for {face_charts.max() + 1} charts; use a "

@@ -114,7 +114,8 @@ def pack(
     sizes = _box_sizes(upright, starts)
     width, height = sizes.real, sizes.imag
     along = upright[:, 1:] - upright[:, :1]
-    areas = np.add.reduceat((along[:, 0].conj() * along[:, 1]).imag, starts[:-1]) / 2
+    # Of mirrored charts, too, which UVs that are kept may have.
+    areas = np.add.reduceat(np.abs((along[:, 0].conj() * along[:, 1]).imag), starts[:-1]) / 2
     least_scales = np.minimum(
         np.sqrt(_LEAST_TEXELS / np.maximum(areas, 1e-300)),
         _LONGEST_ENLARGED_TEXELS / np.maximum(width, height),

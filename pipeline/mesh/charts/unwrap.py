@@ -225,7 +225,7 @@ def _cut(
             tell=tell,
         )
 
-    # One thread has LOD0, which is the longest as a rule, the other the rest.
+    # LOD0 takes longest as a rule; the rest are cut beside it.
     cuts = together(
         [partial(cut_one, lod) for lod in range(len(checked))],
         lambda _: progress(Stage.UNWRAP, _CUT_SHARE * sum(done)),
@@ -238,7 +238,9 @@ def _cut(
         in_chart = np.bincount(result.face_charts, _signed_areas(points))
         scales = _DENSITY_RATIO**lod * np.sqrt(in_space / in_chart)
         if options.density == "importance":
-            scales *= importance(mesh, result.face_charts)
+            scales *= importance(
+                mesh, result.face_charts, partial(progress, Stage.UNWRAP, _CUT_SHARE)
+            )
         points *= scales[result.face_charts][:, None]
         charts.append(_Charts(mesh=mesh, face_source=source, cut=result, points=points))
     return charts

@@ -103,7 +103,7 @@ def _uvs_of(mesh: UnwrappedMesh) -> tuple[np.ndarray, np.ndarray]:
 
 def test_a_lightmap_is_sound_and_has_wider_gutters() -> None:
     (mesh,) = unwrap((sphere(16, bump_m=0.1),), UnwrapOptions(texture_size=512), Silent())
-    uvs = lightmap_uvs(mesh, 512)
+    uvs = lightmap_uvs(mesh, 512, lambda: None)
     light = UnwrappedMesh(
         positions=mesh.positions,
         normals=mesh.normals,
