@@ -320,7 +320,10 @@ class _Chain:
                 step = np.clip(
                     (found_m / error_m) ** 0.5, _LARGEST_SEARCH_STEP, _SMALLEST_SEARCH_STEP
                 )
-                lod = self._joint(max(int(step * count), MIN_BUDGET), None)
+                try:
+                    lod = self._joint(max(int(step * count), MIN_BUDGET), None)
+                except BudgetUnreachable:
+                    break  # no number was asked for, and the surface allows no fewer
                 if len(lod.mesh.faces) == count:
                     break
             if best is not None or self.lods:

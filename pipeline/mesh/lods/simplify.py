@@ -375,7 +375,7 @@ class _Collapsing:
         report = _Fraction(progress, 0.0)
 
         def tick() -> None:
-            done = (start - collapse.face_count(self._tables)) / (start - target_count)
+            done = (start - collapse.face_count(self._tables)) / max(start - target_count, 1)
             report.done = max(report.done, min(0.9 * done, 0.9))
             report()
 

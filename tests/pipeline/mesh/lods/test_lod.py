@@ -29,6 +29,7 @@ from tests.pipeline.mesh.shapes import (
     plane,
     sphere,
     together,
+    torus,
 )
 
 
@@ -329,6 +330,15 @@ class TestParts:
         options = LodOptions(budgets=(budget,))
         (lod,) = build_lods(parts, options, Silent(), diameter_m=10.0, is_split_by_area=by_area)
         return lod
+
+    def test_a_deviation_stops_where_the_surface_allows_no_fewer(self) -> None:
+        ring = torus(segments=24)
+        beside = mesh_of(ring.positions + np.array([4.0, 0, 0]), ring.faces)
+        parts = [PartMesh(mesh=ring), PartMesh(mesh=beside)]
+        options = LodOptions(targets=(LodTarget(deviation_m=1.0),))
+        (lod,) = build_lods(parts, options, Silent(), diameter_m=5.0)
+        assert {0, 1} == set(lod.face_parts.tolist())
+        assert lod.triangle_count < len(ring.faces)
 
     def test_every_face_knows_its_part(self) -> None:
         lod = self.lods(two_parts(), 1_000)

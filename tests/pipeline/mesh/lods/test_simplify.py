@@ -66,6 +66,14 @@ def test_a_closed_body_stays_closed_and_whole(target_count: int) -> None:
     assert signed_volume(result) > (0.9 if target_count >= 200 else 0.05) * signed_volume(mesh)
 
 
+def test_faces_without_area_do_not_count() -> None:
+    corners = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)]
+    faces = [(0, 2, 1), (0, 1, 3), (0, 3, 2), (1, 2, 3), (1, 1, 2)]
+    result = simplify(mesh_of(corners, faces), target_count=4, progress=Silent())
+    assert is_closed_manifold(result)
+    assert len(result.faces) == 4
+
+
 def test_no_face_is_flipped() -> None:
     result = _simplify(_bumpy(48), 800)
     middle = result.positions[result.faces].mean(axis=1)
