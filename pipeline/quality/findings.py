@@ -188,7 +188,7 @@ def _end(limit: float | None) -> float | None:
 
 def _by_names(names: Names, figure: Figure) -> tuple[Level, str | None, str]:
     # Two licenses that hold at once are written "MIT and other"; each of them has to be taken.
-    found = {word.lower() for word in str(figure.value).split(" and ")}
+    found = set(str(figure.value).lower().split(" and "))
     denied = found & {word.lower() for word in names.deny}
     if denied:
         limit = f"not {' or '.join(names.deny)}"

@@ -52,7 +52,7 @@ class ProvenanceOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Input:
-    """A file that went in. license: as whoever gave it says; "" where nobody did."""
+    """A file that went in. license: "", since requests cannot say it yet."""
 
     role: InputRole
     sha256: str

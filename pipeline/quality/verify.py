@@ -118,6 +118,11 @@ def with_edit(glb: bytes, note: str, by: str, lost: Mapping[str, object] | None 
     if record is None:
         raise InvalidInput("the file has no provenance record to go on from, nor has its report")
     _check_schema(record)
+    if record.get("record_sha256") != record_sha256(record):
+        raise InvalidInput(
+            "the provenance record itself has been changed, so nothing can go on from it: restore "
+            "the file as it was delivered"
+        )
     now = content_sha256(chunks)
     if record.get("content_sha256") == now and record_in(chunks.root) is not None:
         raise InvalidInput("the file has not changed since it was sealed; nothing to record")

@@ -28,5 +28,5 @@ def write_file(path: Path, content: bytes) -> None:
 
         beside.unlink(missing_ok=True)
         raise InvalidInput(
-            f"cannot write {path}: {error.strerror}; choose another place with --out"
+            f"cannot write {path}: {error.strerror}; choose another place, or make it writable"
         ) from error

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import click
 import typer
 
 from server.cli.files import read_file, write_file
@@ -87,15 +88,22 @@ def check(
         width = max(map(len, GATES))
         print("\n".join(f"{gate.name:<{width}}  {gate.what}" for gate in GATES.values()))
         return
+    from pipeline.errors import InvalidInput
+
     with errors_as_exit_codes():
         rules = _policy(policy)
         checked = []
         for path in _found(reports or [], "*.report.json", "report"):
-            one = findings.check(str(path), read_file(path), rules)
+            try:
+                one = findings.check(str(path), read_file(path), rules)
+            except InvalidInput as error:  # the others are judged all the same
+                one = findings.Checked(
+                    path=str(path), name=path.name, findings=(), problem=str(error)
+                )
             checked.append(findings.strict(one) if strict else one)
         content = _written(checked, format, all_gates)
         if out is not None:
-            write_file(out, content.encode())
+            write_file(out, click.unstyle(content).encode())
             content = _written(checked, Format.TEXT, all_gates)
         print(content, end="", flush=True)
     raise typer.Exit(_exit_code(checked))

@@ -210,3 +210,11 @@ def test_the_json_document_has_every_finding() -> None:
 )  # fmt: skip
 def test_values_are_shown_for_people(value: float | str | None, unit: str, text: str) -> None:
     assert shown(value, unit) == text
+
+
+def test_licenses_that_hold_at_once_are_each_looked_at() -> None:
+    policy = read_policy('[gates.license.weights]\ndeny = ["GPL-3.0"]')
+    document = report()
+    document["model"]["license"] = "MIT AND GPL-3.0"
+    (finding,) = check("x.json", as_bytes(document), policy).findings
+    assert finding.level is Level.FAIL

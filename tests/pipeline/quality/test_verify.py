@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import InvalidInput
-from pipeline.quality.chunks import read_chunks
+from pipeline.quality.chunks import read_chunks, write_chunks
 from pipeline.quality.provenance import content_sha256, read_record, sealed
 from pipeline.quality.verify import (
     Verdict,
@@ -211,3 +211,15 @@ def test_there_must_be_something_to_put_on_record() -> None:
         with_edit(edited(), " ", "")
     with pytest.raises(InvalidInput, match="nor has its report"):
         with_edit(PLAIN, "something", "")
+
+
+def test_a_record_that_was_changed_is_nothing_to_go_on_from() -> None:
+    chunks = read_chunks(
+        sealed(triangle_file().glb(), {"schema": "lodsmith.provenance/1", "seed": 1})
+    )
+    asset = chunks.root["asset"]
+    assert isinstance(asset, dict)
+    asset["extras"]["lodsmith"]["seed"] = 2
+    asset["copyright"] = "someone"
+    with pytest.raises(InvalidInput, match="the provenance record itself has been changed"):
+        with_edit(write_chunks(chunks), "made it nicer", "Ada")
