@@ -32,18 +32,28 @@ def with_files(path: Path) -> bytes | None:
         where it is no glTF, which whoever reads it will say.
 
     Raises:
-        InvalidInput: If a file that it names is not there, or lies outside of its folder.
+        InvalidInput: If it is damaged, or a file that it names is not there, or lies outside of
+            its folder.
     """
     root = _json_of(path)
     if root is None:
         return None
+    try:
+        return _joined(root, path)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, struct.error) as error:
+        raise InvalidInput(f"{path.name} is damaged or no glTF 2.0: {error!r}") from error
+
+
+def _joined(root: Json, path: Path) -> bytes | None:
     named = [
         entry
         for kind in ("buffers", "images")
         for entry in root.get(kind, [])
         if isinstance(entry, dict) and _is_file(entry.get("uri"))
     ]
-    if not named:
+    # Of meshopt's buffers one is in no file; whoever reads it says that it is not supported.
+    is_packed = any("EXT_meshopt_compression" in b.get("extensions", {}) for b in root["buffers"])
+    if not named or is_packed:
         return None
     binary = _binary_of(path)
     joined = bytearray()

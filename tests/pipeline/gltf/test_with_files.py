@@ -109,6 +109,32 @@ def test_what_is_missing_or_elsewhere_is_told(tmp_path: Path, texture: str, mess
         with_files(_scattered(folder, texture=texture))
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"bufferViews": [{"buffer": 3}]},
+        {"buffers": [{"uri": "mesh.bin"}, 7]},
+        {"buffers": None},
+        {"buffers": [{"uri": "a\0.bin"}]},
+        {"bufferViews": {"buffer": 0}},
+    ],
+)
+def test_damage_is_told_and_never_crashes(tmp_path: Path, damage: Json) -> None:
+    path = _scattered(tmp_path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | damage))
+    with pytest.raises(InvalidInput, match="is damaged or no glTF"):
+        with_files(path)
+
+
+def test_meshopt_is_left_to_who_reads_it(tmp_path: Path) -> None:
+    path = _scattered(tmp_path)
+    root = json.loads(path.read_text())
+    fallback = {"byteLength": 64, "extensions": {"EXT_meshopt_compression": {"fallback": True}}}
+    root["buffers"].append(fallback)
+    path.write_text(json.dumps(root))
+    assert with_files(path) is None
+
+
 def test_a_buffer_file_that_is_too_short_is_told(tmp_path: Path) -> None:
     path = _scattered(tmp_path)
     (tmp_path / "mesh.bin").write_bytes(b"short")
