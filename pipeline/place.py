@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import InvalidInput
-from pipeline.types import FloatArray, Mesh, Surface
+from pipeline.scene import transformed
+from pipeline.types import Mesh, Surface
 
 _Shape = TypeVar("_Shape", Mesh, Surface)
 _Vector = NDArray[np.float64]
@@ -103,14 +104,14 @@ class Placement:
 
     def moved(self, shape: _Shape) -> _Shape:
         """The shape in its new place, with its normals and views turned along."""
-        moved = self.scale * (_turned(shape.positions, self.rotation) - self.pivot_m)
+        moved = self.scale * (transformed(shape.positions, self.rotation) - self.pivot_m)
         positions = moved.astype(np.float32)
         if isinstance(shape, Mesh):
             return replace(shape, positions=positions)
         views = tuple(view.moved(self.matrix) for view in shape.views)
         if np.array_equal(self.rotation, np.eye(3)):
             return replace(shape, positions=positions, views=views)
-        normals = _turned(shape.normals, self.rotation).astype(np.float32)
+        normals = transformed(shape.normals, self.rotation).astype(np.float32)
         return replace(shape, positions=positions, normals=normals, views=views)
 
 
@@ -127,9 +128,9 @@ def placement(body: Mesh, options: PlaceOptions, *, longest_side_m: float | None
     """
     rotation = _to_gltf_axes(options)
     if options.settle_deg > 0:
-        turned = replace(body, positions=_turned(body.positions, rotation).astype(np.float32))
+        turned = replace(body, positions=transformed(body.positions, rotation).astype(np.float32))
         rotation = _settling(turned, options.settle_deg) @ rotation
-    points = _turned(body.positions, rotation)
+    points = transformed(body.positions, rotation)
     low, high = points.min(axis=0), points.max(axis=0)
     size = high - low
     scale = 1.0
@@ -156,12 +157,6 @@ def placement(body: Mesh, options: PlaceOptions, *, longest_side_m: float | None
     }
     pivot = np.zeros(3) if options.pivot == "keep" else low + share[options.pivot] * size
     return Placement(rotation=rotation, pivot_m=pivot, scale=scale)
-
-
-def _turned(vectors: FloatArray, rotation: _Vector) -> _Vector:
-    """`rotation @ v` for each row, float64; by hand, so that no thread count changes a digit."""
-    x, y, z = vectors.astype(np.float64).T
-    return np.stack([row[0] * x + row[1] * y + row[2] * z for row in rotation], axis=1)
 
 
 def _to_gltf_axes(options: PlaceOptions) -> _Vector:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pipeline.srgb import linear_from_srgb, srgb_from_linear
+from pipeline.srgb import LINEAR_OF_BYTE, srgb_from_linear
 from pipeline.threads import in_threads
 from pipeline.types import ByteArray, FloatArray, Image, IntArray, Material
 
@@ -42,7 +42,6 @@ _SHADOW_CELLS = 192
 # What is behind things that are compared: a middle gray, so that dark and bright both stand out.
 _BACKDROP = 0.55
 _ALPHA_CODES = {"OPAQUE": 0, "MASK": 1, "BLEND": 2}
-_LINEAR_OF_SRGB = linear_from_srgb(np.arange(256) / 255).astype(np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -396,7 +395,7 @@ def _shade_draw(
         _or_zeros(draw.uvs, draw, 2),
         colors,
         draw.faces,
-        _LINEAR_OF_SRGB,
+        LINEAR_OF_BYTE,
         textures.base_color,
         textures.normal,
         textures.rough_metal,

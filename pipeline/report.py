@@ -47,8 +47,10 @@ class StageMeter:
         self._inner.preview(stage, png)
 
     def warn(self, stage: Stage, message: str) -> None:
-        self._warnings.append(f"{stage}: {message}")
-        self._inner.warn(stage, message)
+        told = f"{stage}: {message}"
+        if told not in self._warnings:  # each LOD or part may come upon the same
+            self._warnings.append(told)
+            self._inner.warn(stage, message)
 
     def finish(self) -> tuple[StageRecord, ...]:
         """End the stage that runs and return all records, in order."""

@@ -117,7 +117,8 @@ def moved(surface: Surface, matrix: Matrix) -> Surface:
 
 
 def transformed(vectors: FloatArray, linear: Matrix) -> NDArray[np.float64]:
-    """`linear @ v` for each row, by hand: BLAS spends its time on threads for 3 x 3."""
+    """`linear @ v` for each row, by hand: BLAS spends its time on threads for 3 x 3,
+    and rounds differently with their number."""
     x, y, z = vectors.astype(np.float64).T
     return np.stack([row[0] * x + row[1] * y + row[2] * z for row in linear], axis=1)
 

@@ -21,3 +21,7 @@ def srgb_from_linear(linear: NDArray[_Float]) -> NDArray[_Float]:
     """Encode linear light. Values are not clipped; below 0 the straight part goes on."""
     curve = 1.055 * np.maximum(linear, 0) ** (1 / 2.4) - 0.055
     return np.where(linear <= 0.0031308, 12.92 * linear, curve)
+
+
+# What each byte of an sRGB texture means.
+LINEAR_OF_BYTE = linear_from_srgb(np.arange(256) / 255).astype(np.float32)

@@ -21,7 +21,8 @@ def in_threads(
         work: Writes only to places that belong to its start, so that the order does not matter.
             Must release the GIL for most of its time.
         starts: What to do.
-        tick: Called after each, in order, by the calling thread; what it raises ends the work.
+        tick: Called once for each, before it is waited for, by the calling thread; what it raises
+            ends the work.
     """
     starts = list(starts)
     thread_count = min(os.cpu_count() or 1, MAX_THREADS, len(starts))

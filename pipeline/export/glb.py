@@ -20,8 +20,6 @@ from pipeline.export.textures import EncodedTexture, TexturePlan, encode_texture
 from pipeline.threads import polled
 from pipeline.types import Image, LodMeasure, Material, PartOf, Progress, Stage, UnwrappedMesh
 
-__all__ = ["Billboard", "ExportPart", "export_glb"]
-
 logger = logging.getLogger(__name__)
 
 

@@ -54,8 +54,8 @@ def encode_ktx2(
 ) -> bytes:
     """Encode `[H, W, 3..4]` with mip levels; sRGB only for "color".
 
-    Sides that are no multiple of 4 are enlarged to the next one. `tick` is called every 0.1 s; when
-    it raises, the encoder is killed.
+    Sides that are no multiple of 4 are enlarged to the next one. `tick` is called every 0.05 s;
+    when it raises, the encoder is killed.
     """
     program = check_encoder()
     image = PillowImage.fromarray(pixels)

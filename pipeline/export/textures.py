@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from pipeline.export.profiles import TextureFormat
-from pipeline.srgb import linear_from_srgb, srgb_from_linear
+from pipeline.srgb import LINEAR_OF_BYTE, linear_from_srgb, srgb_from_linear
 from pipeline.threads import together
 from pipeline.types import ByteArray, Image, Material
 
@@ -27,7 +27,6 @@ _WORTH_IT = 0.8
 # Lossless WebP at effort 0 and method 2: a tenth larger than the best and 20 times faster.
 _WEBP_METHOD = 2
 _KTX2_KINDS: Mapping[str, Literal["color", "data", "normal"]] = {"ORM": "data", "N": "normal"}
-_LINEAR_OF_BYTE = linear_from_srgb(np.arange(256) / 255).astype(np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +55,7 @@ def encode_textures(
     """Encode the textures of a material, per suffix of their names.
 
     "BC" base color, "N" normal, "ORM" occlusion, roughness and metallic in one, "E" emissive; only
-    those that there are. Two are encoded at a time in threads, because one of 4096 x 4096 takes
+    those that there are. They are encoded side by side in threads, because one of 4096 x 4096 takes
     seconds and `report` wants to be called with the share that is done. It may raise.
     """
     jobs = {
@@ -136,7 +135,7 @@ def reduced(pixels: ByteArray, max_size: int, suffix: str) -> ByteArray:
     planes = []
     for channel in range(pixels.shape[2]):
         plane = pixels[:, :, channel]
-        values = _LINEAR_OF_BYTE[plane] if is_light and channel < 3 else plane / np.float32(255)
+        values = LINEAR_OF_BYTE[plane] if is_light and channel < 3 else plane / np.float32(255)
         image = PillowImage.fromarray(values)
         planes.append(np.asarray(image.resize(size, PillowImage.Resampling.BOX)))
     mean = np.stack(planes, axis=2)

@@ -132,6 +132,8 @@ def _reference(
     """What is right, the LODs to measure with their numbers, and what to say of it."""
     shown = [(n, level) for n, level in enumerate(chain.levels) if not level.is_impostor]
     left_out = "" if len(shown) == len(chain.levels) else " The impostor is left out."
+    if not shown:
+        raise InvalidInput("the file shows an impostor only, whose surface is not the asset's")
     if reference is not None:
         right, moved = same_place(read_levels(reference, tick).levels[0], chain.levels[0], "It")
         count = f"The reference has {right.triangle_count:,} triangles."

@@ -87,7 +87,7 @@ def _around(level: Level, options: TurntableOptions) -> list[Camera]:
     """Cameras on a circle about the middle; against it they move, so that it turns."""
     low, high = level.bounds
     middle = (low + high) / 2
-    offsets = level.positions.astype(np.float64) - middle
+    px, py, pz = (level.positions.astype(np.float64) - middle).T
     pitch = math.radians(options.pitch_deg)
     axes, distances = [], []
     for frame in range(options.frames):
@@ -97,7 +97,8 @@ def _around(level: Level, options: TurntableOptions) -> list[Camera]:
         back = math.cos(pitch) * flat + math.sin(pitch) * np.array([0.0, 1.0, 0.0])
         frame_axes = np.stack([right, np.cross(back, right), back])
         axes.append(frame_axes)
-        x, y, z = (offsets @ axis for axis in frame_axes)
+        # Without BLAS, which rounds differently with the number of threads.
+        x, y, z = (px * axis[0] + py * axis[1] + pz * axis[2] for axis in frame_axes)
         wide = np.maximum(np.abs(x), np.abs(y)) / (_SLOPE * _FILL_RATIO)
         distances.append(float((z + wide).max()))
     distance = max(distances)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
-from pipeline.srgb import linear_from_srgb
+from pipeline.srgb import LINEAR_OF_BYTE
 from pipeline.types import ByteArray, FloatArray, IntArray
 
 _BLACK = 3  # of 255, in the brightest channel: no paint and no charcoal is as dark
@@ -12,8 +12,6 @@ _WHITE = 0.8  # linear, in the darkest channel: above, no color is left
 _RISE = 0.35  # linear: how far a highlight is above what is around it
 _AROUND = 1 / 16  # of the texture's side
 _BLOCK = 4  # texels; a highlight is larger
-
-_LINEAR_OF_SRGB = linear_from_srgb(np.arange(256) / 255).astype(np.float32)
 
 
 def black_ratio(base_color: ByteArray, owners: IntArray) -> float:
@@ -31,7 +29,7 @@ def highlight_ratio(base_color: ByteArray, owners: IntArray) -> float:
         base_color: `[H, W, 3 or 4]` sRGB, nothing where there is no owner.
         owners: `[H, W]` face of each texel, or -1.
     """
-    darkest = _block_means(_LINEAR_OF_SRGB[base_color[:, :, :3].min(axis=2)], owners)
+    darkest = _block_means(LINEAR_OF_BYTE[base_color[:, :, :3].min(axis=2)], owners)
     share = _block_means(np.ones(owners.shape, np.float32), owners)
     if not share.any():
         return 0.0

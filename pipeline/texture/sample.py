@@ -8,7 +8,7 @@ import PIL.Image
 from numba import njit
 from numpy.typing import NDArray
 
-from pipeline.srgb import linear_from_srgb, srgb_from_linear
+from pipeline.srgb import LINEAR_OF_BYTE, srgb_from_linear
 from pipeline.texture.dilate import nearest_known
 from pipeline.types import ByteArray, FloatArray, Image
 
@@ -18,7 +18,6 @@ _SHARPEN = -0.5
 
 _BYTES = np.arange(256) / 255
 _LINEAR = _BYTES.astype(np.float32)
-_LINEAR_OF_SRGB = linear_from_srgb(_BYTES).astype(np.float32)
 
 
 def to_bytes(values: NDArray[np.floating]) -> ByteArray:
@@ -74,7 +73,7 @@ def prepare(
     pixels = _with_channels(image.pixels, channels)
     if is_cut:
         pixels = _with_unseen_colored(pixels, step)
-    decode = np.stack([_LINEAR_OF_SRGB if is_srgb and c < 3 else _LINEAR for c in range(channels)])
+    decode = np.stack([LINEAR_OF_BYTE if is_srgb and c < 3 else _LINEAR for c in range(channels)])
     mips = [pixels]
     while max(mips[-1].shape[:2]) > 1:
         mips.append(_half(mips[-1], decode, is_srgb=is_srgb, step=step))

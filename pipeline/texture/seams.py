@@ -7,14 +7,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from pipeline.srgb import linear_from_srgb, srgb_from_linear
+from pipeline.srgb import LINEAR_OF_BYTE, srgb_from_linear
 from pipeline.types import FloatArray, Image, IntArray, UnwrappedMesh
 
 LEVELS = 6  # mip 0, 1 ... that are measured: below, an atlas of 2048 has 32 texels
 _SAMPLES_PER_EDGE = 8
 _INSET = 0.02  # of the way to the face's third corner
-
-_LINEAR_OF_SRGB = linear_from_srgb(np.arange(256) / 255).astype(np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +57,7 @@ def seam_steps(uvs: FloatArray, image: Image, tick: Callable[[], None]) -> tuple
     """
     if not uvs.shape[1]:
         return ()
-    texels = _LINEAR_OF_SRGB[image.pixels[:, :, :3]]
+    texels = LINEAR_OF_BYTE[image.pixels[:, :, :3]]
     steps = []
     for level in range(LEVELS):
         tick()

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from pipeline.errors import InvalidInput
-from pipeline.export.glb import ExportPart, export_glb
+from pipeline.export.glb import export_glb
+from pipeline.export.parts import ExportPart
 from pipeline.export.profiles import ExportOptions
 from pipeline.pictures.viewpoint import Viewpoint
 from pipeline.preview import preview_sheet, render_glb, render_surface

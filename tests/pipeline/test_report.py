@@ -97,6 +97,15 @@ def test_everything_is_passed_on_in_order() -> None:
     assert meter.warnings == ("repair: two holes were too wide",)
 
 
+def test_the_same_warning_is_given_once() -> None:
+    recorder = Recorder()
+    meter = StageMeter(recorder, Clock())
+    for message in ("two holes were too wide", "dark", "two holes were too wide"):
+        meter.warn(Stage.REPAIR, message)
+    assert meter.warnings == ("repair: two holes were too wide", "repair: dark")
+    assert len(recorder.calls) == 2
+
+
 def test_what_progress_raises_passes() -> None:
     class Stop(Silent):
         def __call__(self, stage: Stage, fraction: float) -> None:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from pipeline.errors import InvalidInput
-from pipeline.export.glb import ExportPart, export_glb
+from pipeline.export.glb import export_glb
 from pipeline.export.hulls import relative_hull
+from pipeline.export.parts import ExportPart
 from pipeline.export.profiles import LAYOUTS, ExportOptions, Profile
 from pipeline.read_glb import read_glb
 from pipeline.scene import assembled

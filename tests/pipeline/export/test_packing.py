@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.export.glb import ExportPart, export_glb
+from pipeline.export.glb import export_glb
 from pipeline.export.packing import (
     compressed_triangles,
     compressed_vertices,
@@ -15,6 +15,7 @@ from pipeline.export.packing import (
     snapped_positions,
     snapped_uvs,
 )
+from pipeline.export.parts import ExportPart
 from pipeline.export.profiles import ExportOptions
 from pipeline.read_glb import read_glb
 from pipeline.types import Silent

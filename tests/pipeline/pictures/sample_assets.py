@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pipeline.export.glb import ExportPart, export_glb
+from pipeline.export.glb import export_glb
+from pipeline.export.parts import ExportPart
 from pipeline.export.profiles import ExportOptions
 from pipeline.types import Image, LodMeasure, Material, Silent, UnwrappedMesh
 from tests.pipeline.samples import unwrapped_cube
