@@ -103,12 +103,11 @@ def collide(mesh: Mesh, options: CollisionOptions, progress: Progress) -> Collis
         progress.warn(Stage.COLLISION, _loose(result, body.diagonal_m))
     progress(Stage.COLLISION, 1.0)
     logger.info(
-        "collision: %s of %d, volume x%.3g, stands out %.3g m, leaves out %.3g m, %.2f s",
+        "collision: %s of %d, volume x%.3g, stands out %.3g m, %.2f s",
         result.kind,
         len(result.hulls),
         np.nan if result.over_cover is None else result.over_cover,
         result.protrusion_m,
-        body.uncovered_m(result.hulls),
         time.perf_counter() - start,
     )
     return result

@@ -25,7 +25,6 @@ from pipeline.mesh.lods.simplify import simplify
 from pipeline.mesh.measuring.measure import (
     Float64Array,
     SurfaceDistance,
-    cross,
     diagonal,
     sample_surface,
     signed_volume,
@@ -53,9 +52,8 @@ LINES_TOLERANCE = 0.03
 # A body that fills less of its convex hull has no volume to speak of: sheets, hair, open shells.
 MIN_BODY_RATIO = 0.01
 
-# Points on all hulls together where their distance to the body is taken; and on the body.
+# Points on all hulls together where their distance to the body is taken.
 PROTRUSION_SAMPLES = 20_000
-UNCOVERED_SAMPLES = 8_000
 ASKED_AT_ONCE = 256
 PRIMITIVE_VERTICES = 1_000  # of the triangles that stand for a ball while it is measured
 
@@ -203,21 +201,6 @@ class Body:
             if is_outside.any():
                 return float(distances[asked][is_outside].max())
         return 0.0
-
-    def uncovered_m(self, hulls: tuple[Hull, ...]) -> float:
-        """How deep points of the body lie outside all hulls at most, by 8,000 samples."""
-        if any(hull.primitive is not None for hull in hulls):
-            return 0.0
-        points = sample_surface(self.mesh, UNCOVERED_SAMPLES)
-        depths = np.full(len(points), np.inf)
-        for hull in hulls:
-            corners = hull.positions.astype(np.float64)
-            a, b, c = (corners[hull.faces[:, k]] for k in range(3))
-            normals = cross(b - a, c - a)
-            normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-            heights = np.einsum("ni,fi->nf", points, normals) - np.einsum("fi,fi->f", normals, a)
-            depths = np.minimum(depths, heights.max(axis=1))
-        return max(0.0, float(depths.max()))
 
 
 def _volume_m3(hull: Hull) -> float:
