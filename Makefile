@@ -8,7 +8,7 @@ SEED   ?= 1
 BIN    := .venv/bin
 READY  := .venv/.ready
 
-.PHONY: help setup run test check format protos serve train-starter bench bench-geometry bench-textures gallery clean
+.PHONY: help setup run test check format protos release-contract serve train-starter bench bench-geometry bench-textures gallery clean
 
 help: ## Print the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
@@ -33,6 +33,7 @@ check: $(READY) ## Lint, types, generated code, layout
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy server pipeline
+	.ci/contract-is-sound
 	.ci/protos-are-current
 	$(BIN)/python -m pytest -q tests/test_layout.py
 
@@ -42,6 +43,9 @@ format: $(READY) ## Format and sort imports
 
 protos: $(READY) ## Generate server/pb from the contract
 	.ci/generate-protos server/pb
+
+release-contract: $(READY) ## Remember the contract as clients have it from now on (at a release)
+	cd protos && ../$(BIN)/buf build --exclude-source-info -o released.binpb
 
 serve: $(READY) ## Run the server
 	$(BIN)/lodsmith serve

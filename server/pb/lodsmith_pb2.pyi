@@ -21,6 +21,15 @@ class JobState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     JOB_STATE_FAILED: _ClassVar[JobState]
     JOB_STATE_CANCELLED: _ClassVar[JobState]
 
+class StageState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    STAGE_STATE_UNSPECIFIED: _ClassVar[StageState]
+    STAGE_STATE_RUNNING: _ClassVar[StageState]
+    STAGE_STATE_SUCCEEDED: _ClassVar[StageState]
+    STAGE_STATE_REUSED: _ClassVar[StageState]
+    STAGE_STATE_FAILED: _ClassVar[StageState]
+    STAGE_STATE_CANCELLED: _ClassVar[StageState]
+
 class StageKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     STAGE_KIND_UNSPECIFIED: _ClassVar[StageKind]
@@ -233,6 +242,16 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_BLOB_DAMAGED: _ClassVar[ErrorReason]
     ERROR_REASON_SURFACE_MISSING: _ClassVar[ErrorReason]
     ERROR_REASON_PROFILE_VIOLATION: _ClassVar[ErrorReason]
+    ERROR_REASON_TOKEN_INVALID: _ClassVar[ErrorReason]
+    ERROR_REASON_SCOPE_MISSING: _ClassVar[ErrorReason]
+    ERROR_REASON_RATE_LIMITED: _ClassVar[ErrorReason]
+    ERROR_REASON_QUOTA_EXCEEDED: _ClassVar[ErrorReason]
+    ERROR_REASON_EVENTS_COMPACTED: _ClassVar[ErrorReason]
+    ERROR_REASON_JOB_NOT_FINISHED: _ClassVar[ErrorReason]
+    ERROR_REASON_ETAG_MISMATCH: _ClassVar[ErrorReason]
+    ERROR_REASON_JOB_TIMEOUT: _ClassVar[ErrorReason]
+    ERROR_REASON_STAGE_STALLED: _ClassVar[ErrorReason]
+    ERROR_REASON_INPUT_QUARANTINED: _ClassVar[ErrorReason]
 JOB_STATE_UNSPECIFIED: JobState
 JOB_STATE_QUEUED: JobState
 JOB_STATE_RUNNING: JobState
@@ -240,6 +259,12 @@ JOB_STATE_CANCELLING: JobState
 JOB_STATE_SUCCEEDED: JobState
 JOB_STATE_FAILED: JobState
 JOB_STATE_CANCELLED: JobState
+STAGE_STATE_UNSPECIFIED: StageState
+STAGE_STATE_RUNNING: StageState
+STAGE_STATE_SUCCEEDED: StageState
+STAGE_STATE_REUSED: StageState
+STAGE_STATE_FAILED: StageState
+STAGE_STATE_CANCELLED: StageState
 STAGE_KIND_UNSPECIFIED: StageKind
 STAGE_KIND_QUEUED: StageKind
 STAGE_KIND_PREPROCESS: StageKind
@@ -381,6 +406,16 @@ ERROR_REASON_LOG_EPOCH_CHANGED: ErrorReason
 ERROR_REASON_BLOB_DAMAGED: ErrorReason
 ERROR_REASON_SURFACE_MISSING: ErrorReason
 ERROR_REASON_PROFILE_VIOLATION: ErrorReason
+ERROR_REASON_TOKEN_INVALID: ErrorReason
+ERROR_REASON_SCOPE_MISSING: ErrorReason
+ERROR_REASON_RATE_LIMITED: ErrorReason
+ERROR_REASON_QUOTA_EXCEEDED: ErrorReason
+ERROR_REASON_EVENTS_COMPACTED: ErrorReason
+ERROR_REASON_JOB_NOT_FINISHED: ErrorReason
+ERROR_REASON_ETAG_MISMATCH: ErrorReason
+ERROR_REASON_JOB_TIMEOUT: ErrorReason
+ERROR_REASON_STAGE_STALLED: ErrorReason
+ERROR_REASON_INPUT_QUARANTINED: ErrorReason
 
 class CreateJobRequest(_message.Message):
     __slots__ = ("request_id", "spec", "validate_only")
@@ -413,14 +448,27 @@ class GetJobResponse(_message.Message):
     def __init__(self, job: _Optional[_Union[Job, _Mapping]] = ...) -> None: ...
 
 class ListJobsRequest(_message.Message):
-    __slots__ = ("page_size", "page_token", "states")
+    __slots__ = ("page_size", "page_token", "states", "labels", "created_since", "created_before")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     STATES_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    CREATED_SINCE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_BEFORE_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
     states: _containers.RepeatedScalarFieldContainer[JobState]
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., states: _Optional[_Iterable[_Union[JobState, str]]] = ...) -> None: ...
+    labels: _containers.ScalarMap[str, str]
+    created_since: _timestamp_pb2.Timestamp
+    created_before: _timestamp_pb2.Timestamp
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., states: _Optional[_Iterable[_Union[JobState, str]]] = ..., labels: _Optional[_Mapping[str, str]] = ..., created_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ListJobsResponse(_message.Message):
     __slots__ = ("jobs", "next_page_token")
@@ -431,18 +479,44 @@ class ListJobsResponse(_message.Message):
     def __init__(self, jobs: _Optional[_Iterable[_Union[Job, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class WatchJobRequest(_message.Message):
-    __slots__ = ("name", "after_sequence")
+    __slots__ = ("name", "after_sequence", "log_epoch", "heartbeat_interval")
     NAME_FIELD_NUMBER: _ClassVar[int]
     AFTER_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    LOG_EPOCH_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_INTERVAL_FIELD_NUMBER: _ClassVar[int]
     name: str
     after_sequence: int
-    def __init__(self, name: _Optional[str] = ..., after_sequence: _Optional[int] = ...) -> None: ...
+    log_epoch: str
+    heartbeat_interval: _duration_pb2.Duration
+    def __init__(self, name: _Optional[str] = ..., after_sequence: _Optional[int] = ..., log_epoch: _Optional[str] = ..., heartbeat_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class WatchJobResponse(_message.Message):
     __slots__ = ("event",)
     EVENT_FIELD_NUMBER: _ClassVar[int]
     event: JobEvent
     def __init__(self, event: _Optional[_Union[JobEvent, _Mapping]] = ...) -> None: ...
+
+class ListJobEventsRequest(_message.Message):
+    __slots__ = ("name", "after_sequence", "log_epoch", "page_size", "wait")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    AFTER_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    LOG_EPOCH_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    WAIT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    after_sequence: int
+    log_epoch: str
+    page_size: int
+    wait: _duration_pb2.Duration
+    def __init__(self, name: _Optional[str] = ..., after_sequence: _Optional[int] = ..., log_epoch: _Optional[str] = ..., page_size: _Optional[int] = ..., wait: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class ListJobEventsResponse(_message.Message):
+    __slots__ = ("events", "complete")
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    COMPLETE_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[JobEvent]
+    complete: bool
+    def __init__(self, events: _Optional[_Iterable[_Union[JobEvent, _Mapping]]] = ..., complete: _Optional[bool] = ...) -> None: ...
 
 class CancelJobRequest(_message.Message):
     __slots__ = ("name",)
@@ -455,6 +529,68 @@ class CancelJobResponse(_message.Message):
     JOB_FIELD_NUMBER: _ClassVar[int]
     job: Job
     def __init__(self, job: _Optional[_Union[Job, _Mapping]] = ...) -> None: ...
+
+class RetryJobRequest(_message.Message):
+    __slots__ = ("name", "request_id", "from_stage")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    FROM_STAGE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    request_id: str
+    from_stage: StageKind
+    def __init__(self, name: _Optional[str] = ..., request_id: _Optional[str] = ..., from_stage: _Optional[_Union[StageKind, str]] = ...) -> None: ...
+
+class RetryJobResponse(_message.Message):
+    __slots__ = ("job", "deduplicated")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    DEDUPLICATED_FIELD_NUMBER: _ClassVar[int]
+    job: Job
+    deduplicated: bool
+    def __init__(self, job: _Optional[_Union[Job, _Mapping]] = ..., deduplicated: _Optional[bool] = ...) -> None: ...
+
+class DeleteJobRequest(_message.Message):
+    __slots__ = ("name", "etag")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    etag: str
+    def __init__(self, name: _Optional[str] = ..., etag: _Optional[str] = ...) -> None: ...
+
+class DeleteJobResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class FindMissingBlobsRequest(_message.Message):
+    __slots__ = ("digests",)
+    DIGESTS_FIELD_NUMBER: _ClassVar[int]
+    digests: _containers.RepeatedCompositeFieldContainer[Digest]
+    def __init__(self, digests: _Optional[_Iterable[_Union[Digest, _Mapping]]] = ...) -> None: ...
+
+class FindMissingBlobsResponse(_message.Message):
+    __slots__ = ("missing",)
+    MISSING_FIELD_NUMBER: _ClassVar[int]
+    missing: _containers.RepeatedCompositeFieldContainer[Digest]
+    def __init__(self, missing: _Optional[_Iterable[_Union[Digest, _Mapping]]] = ...) -> None: ...
+
+class WriteBlobChunkRequest(_message.Message):
+    __slots__ = ("upload_id", "digest", "offset", "data")
+    UPLOAD_ID_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    upload_id: str
+    digest: Digest
+    offset: int
+    data: bytes
+    def __init__(self, upload_id: _Optional[str] = ..., digest: _Optional[_Union[Digest, _Mapping]] = ..., offset: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class WriteBlobChunkResponse(_message.Message):
+    __slots__ = ("committed_size", "complete")
+    COMMITTED_SIZE_FIELD_NUMBER: _ClassVar[int]
+    COMPLETE_FIELD_NUMBER: _ClassVar[int]
+    committed_size: int
+    complete: bool
+    def __init__(self, committed_size: _Optional[int] = ..., complete: _Optional[bool] = ...) -> None: ...
 
 class WriteBlobRequest(_message.Message):
     __slots__ = ("upload_id", "digest", "offset", "data")
@@ -515,7 +651,7 @@ class GetServerInfoRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetServerInfoResponse(_message.Message):
-    __slots__ = ("version", "draining", "workers", "model", "limits", "library_versions", "models")
+    __slots__ = ("version", "draining", "workers", "model", "limits", "library_versions", "models", "http_port", "log_epoch", "queued_job_count", "running_job_count")
     class LibraryVersionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -530,6 +666,10 @@ class GetServerInfoResponse(_message.Message):
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     LIBRARY_VERSIONS_FIELD_NUMBER: _ClassVar[int]
     MODELS_FIELD_NUMBER: _ClassVar[int]
+    HTTP_PORT_FIELD_NUMBER: _ClassVar[int]
+    LOG_EPOCH_FIELD_NUMBER: _ClassVar[int]
+    QUEUED_JOB_COUNT_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_JOB_COUNT_FIELD_NUMBER: _ClassVar[int]
     version: str
     draining: bool
     workers: _containers.RepeatedCompositeFieldContainer[Worker]
@@ -537,7 +677,37 @@ class GetServerInfoResponse(_message.Message):
     limits: Limits
     library_versions: _containers.ScalarMap[str, str]
     models: _containers.RepeatedCompositeFieldContainer[Model]
-    def __init__(self, version: _Optional[str] = ..., draining: _Optional[bool] = ..., workers: _Optional[_Iterable[_Union[Worker, _Mapping]]] = ..., model: _Optional[_Union[Model, _Mapping]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., library_versions: _Optional[_Mapping[str, str]] = ..., models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ...) -> None: ...
+    http_port: int
+    log_epoch: str
+    queued_job_count: int
+    running_job_count: int
+    def __init__(self, version: _Optional[str] = ..., draining: _Optional[bool] = ..., workers: _Optional[_Iterable[_Union[Worker, _Mapping]]] = ..., model: _Optional[_Union[Model, _Mapping]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., library_versions: _Optional[_Mapping[str, str]] = ..., models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ..., http_port: _Optional[int] = ..., log_epoch: _Optional[str] = ..., queued_job_count: _Optional[int] = ..., running_job_count: _Optional[int] = ...) -> None: ...
+
+class ListPipelinesRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListPipelinesResponse(_message.Message):
+    __slots__ = ("pipelines",)
+    PIPELINES_FIELD_NUMBER: _ClassVar[int]
+    pipelines: _containers.RepeatedCompositeFieldContainer[Pipeline]
+    def __init__(self, pipelines: _Optional[_Iterable[_Union[Pipeline, _Mapping]]] = ...) -> None: ...
+
+class Pipeline(_message.Message):
+    __slots__ = ("name", "description", "sources", "stages", "models", "problem")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    SOURCES_FIELD_NUMBER: _ClassVar[int]
+    STAGES_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    description: str
+    sources: _containers.RepeatedScalarFieldContainer[str]
+    stages: _containers.RepeatedScalarFieldContainer[StageKind]
+    models: _containers.RepeatedScalarFieldContainer[str]
+    problem: str
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., sources: _Optional[_Iterable[str]] = ..., stages: _Optional[_Iterable[_Union[StageKind, str]]] = ..., models: _Optional[_Iterable[str]] = ..., problem: _Optional[str] = ...) -> None: ...
 
 class Worker(_message.Message):
     __slots__ = ("kind", "state", "device", "backends", "problem")
@@ -581,7 +751,7 @@ class Model(_message.Message):
     def __init__(self, available: _Optional[bool] = ..., path: _Optional[str] = ..., name: _Optional[str] = ..., digest: _Optional[str] = ..., license: _Optional[str] = ..., problem: _Optional[str] = ..., takes: _Optional[_Iterable[str]] = ..., formats: _Optional[_Iterable[_Union[Format, str]]] = ...) -> None: ...
 
 class Limits(_message.Message):
-    __slots__ = ("max_prompt_characters", "max_image_bytes", "max_image_pixels", "max_mesh_bytes", "max_queued_jobs", "min_free_disk_bytes", "max_chunk_bytes", "max_images", "max_variants", "max_adapter_bytes", "max_mesh_triangles")
+    __slots__ = ("max_prompt_characters", "max_image_bytes", "max_image_pixels", "max_mesh_bytes", "max_queued_jobs", "min_free_disk_bytes", "max_chunk_bytes", "max_images", "max_variants", "max_adapter_bytes", "max_mesh_triangles", "max_project_jobs", "max_project_bytes", "max_run_timeout", "job_retention")
     MAX_PROMPT_CHARACTERS_FIELD_NUMBER: _ClassVar[int]
     MAX_IMAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_IMAGE_PIXELS_FIELD_NUMBER: _ClassVar[int]
@@ -593,6 +763,10 @@ class Limits(_message.Message):
     MAX_VARIANTS_FIELD_NUMBER: _ClassVar[int]
     MAX_ADAPTER_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_MESH_TRIANGLES_FIELD_NUMBER: _ClassVar[int]
+    MAX_PROJECT_JOBS_FIELD_NUMBER: _ClassVar[int]
+    MAX_PROJECT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MAX_RUN_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    JOB_RETENTION_FIELD_NUMBER: _ClassVar[int]
     max_prompt_characters: int
     max_image_bytes: int
     max_image_pixels: int
@@ -604,7 +778,11 @@ class Limits(_message.Message):
     max_variants: int
     max_adapter_bytes: int
     max_mesh_triangles: int
-    def __init__(self, max_prompt_characters: _Optional[int] = ..., max_image_bytes: _Optional[int] = ..., max_image_pixels: _Optional[int] = ..., max_mesh_bytes: _Optional[int] = ..., max_queued_jobs: _Optional[int] = ..., min_free_disk_bytes: _Optional[int] = ..., max_chunk_bytes: _Optional[int] = ..., max_images: _Optional[int] = ..., max_variants: _Optional[int] = ..., max_adapter_bytes: _Optional[int] = ..., max_mesh_triangles: _Optional[int] = ...) -> None: ...
+    max_project_jobs: int
+    max_project_bytes: int
+    max_run_timeout: _duration_pb2.Duration
+    job_retention: _duration_pb2.Duration
+    def __init__(self, max_prompt_characters: _Optional[int] = ..., max_image_bytes: _Optional[int] = ..., max_image_pixels: _Optional[int] = ..., max_mesh_bytes: _Optional[int] = ..., max_queued_jobs: _Optional[int] = ..., min_free_disk_bytes: _Optional[int] = ..., max_chunk_bytes: _Optional[int] = ..., max_images: _Optional[int] = ..., max_variants: _Optional[int] = ..., max_adapter_bytes: _Optional[int] = ..., max_mesh_triangles: _Optional[int] = ..., max_project_jobs: _Optional[int] = ..., max_project_bytes: _Optional[int] = ..., max_run_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., job_retention: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Digest(_message.Message):
     __slots__ = ("sha256", "size_bytes")
@@ -615,7 +793,14 @@ class Digest(_message.Message):
     def __init__(self, sha256: _Optional[bytes] = ..., size_bytes: _Optional[int] = ...) -> None: ...
 
 class JobSpec(_message.Message):
-    __slots__ = ("asset_name", "prompt", "image", "mesh", "job", "seed", "options", "more_images", "variant_count", "shape", "model", "adapter", "adapter_strength")
+    __slots__ = ("asset_name", "prompt", "image", "mesh", "job", "seed", "options", "more_images", "variant_count", "shape", "model", "adapter", "adapter_strength", "priority", "run_timeout", "ignore_cache", "labels")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     ASSET_NAME_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
@@ -629,6 +814,10 @@ class JobSpec(_message.Message):
     MODEL_FIELD_NUMBER: _ClassVar[int]
     ADAPTER_FIELD_NUMBER: _ClassVar[int]
     ADAPTER_STRENGTH_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    RUN_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    IGNORE_CACHE_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
     asset_name: str
     prompt: str
     image: Digest
@@ -642,7 +831,11 @@ class JobSpec(_message.Message):
     model: str
     adapter: Digest
     adapter_strength: float
-    def __init__(self, asset_name: _Optional[str] = ..., prompt: _Optional[str] = ..., image: _Optional[_Union[Digest, _Mapping]] = ..., mesh: _Optional[_Union[Digest, _Mapping]] = ..., job: _Optional[str] = ..., seed: _Optional[int] = ..., options: _Optional[_Union[AssetOptions, _Mapping]] = ..., more_images: _Optional[_Iterable[_Union[Digest, _Mapping]]] = ..., variant_count: _Optional[int] = ..., shape: _Optional[_Union[Digest, _Mapping]] = ..., model: _Optional[str] = ..., adapter: _Optional[_Union[Digest, _Mapping]] = ..., adapter_strength: _Optional[float] = ...) -> None: ...
+    priority: int
+    run_timeout: _duration_pb2.Duration
+    ignore_cache: bool
+    labels: _containers.ScalarMap[str, str]
+    def __init__(self, asset_name: _Optional[str] = ..., prompt: _Optional[str] = ..., image: _Optional[_Union[Digest, _Mapping]] = ..., mesh: _Optional[_Union[Digest, _Mapping]] = ..., job: _Optional[str] = ..., seed: _Optional[int] = ..., options: _Optional[_Union[AssetOptions, _Mapping]] = ..., more_images: _Optional[_Iterable[_Union[Digest, _Mapping]]] = ..., variant_count: _Optional[int] = ..., shape: _Optional[_Union[Digest, _Mapping]] = ..., model: _Optional[str] = ..., adapter: _Optional[_Union[Digest, _Mapping]] = ..., adapter_strength: _Optional[float] = ..., priority: _Optional[int] = ..., run_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., ignore_cache: _Optional[bool] = ..., labels: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class AssetOptions(_message.Message):
     __slots__ = ("sparse_structure", "slat", "place", "repair", "remesh", "lod", "unwrap", "bake", "collision", "export", "condition", "decode", "parts", "provenance", "pictures")
@@ -907,7 +1100,7 @@ class ExportOptions(_message.Message):
     def __init__(self, profile: _Optional[_Union[ExportProfile, str]] = ..., texture_format: _Optional[_Union[TextureFormat, str]] = ..., texture_psnr_db: _Optional[float] = ..., max_texture_size: _Optional[int] = ..., compression: _Optional[_Union[Compression, str]] = ..., split: _Optional[bool] = ..., formats: _Optional[_Iterable[_Union[FileFormat, str]]] = ...) -> None: ...
 
 class Job(_message.Message):
-    __slots__ = ("name", "spec", "state", "stages", "fraction", "estimated_remaining", "warnings", "result", "error", "last_sequence", "create_time", "start_time", "end_time")
+    __slots__ = ("name", "spec", "state", "stages", "fraction", "estimated_remaining", "warnings", "result", "error", "last_sequence", "create_time", "start_time", "end_time", "retry_of", "queue_position", "etag", "log_epoch")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SPEC_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -921,6 +1114,10 @@ class Job(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     END_TIME_FIELD_NUMBER: _ClassVar[int]
+    RETRY_OF_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_POSITION_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
+    LOG_EPOCH_FIELD_NUMBER: _ClassVar[int]
     name: str
     spec: JobSpec
     state: JobState
@@ -934,21 +1131,29 @@ class Job(_message.Message):
     create_time: _timestamp_pb2.Timestamp
     start_time: _timestamp_pb2.Timestamp
     end_time: _timestamp_pb2.Timestamp
-    def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[JobSpec, _Mapping]] = ..., state: _Optional[_Union[JobState, str]] = ..., stages: _Optional[_Iterable[_Union[StageStatus, _Mapping]]] = ..., fraction: _Optional[float] = ..., estimated_remaining: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., warnings: _Optional[_Iterable[_Union[JobWarning, _Mapping]]] = ..., result: _Optional[_Union[JobResult, _Mapping]] = ..., error: _Optional[_Union[JobError, _Mapping]] = ..., last_sequence: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    retry_of: str
+    queue_position: int
+    etag: str
+    log_epoch: str
+    def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[JobSpec, _Mapping]] = ..., state: _Optional[_Union[JobState, str]] = ..., stages: _Optional[_Iterable[_Union[StageStatus, _Mapping]]] = ..., fraction: _Optional[float] = ..., estimated_remaining: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., warnings: _Optional[_Iterable[_Union[JobWarning, _Mapping]]] = ..., result: _Optional[_Union[JobResult, _Mapping]] = ..., error: _Optional[_Union[JobError, _Mapping]] = ..., last_sequence: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., retry_of: _Optional[str] = ..., queue_position: _Optional[int] = ..., etag: _Optional[str] = ..., log_epoch: _Optional[str] = ...) -> None: ...
 
 class StageStatus(_message.Message):
-    __slots__ = ("stage", "fraction", "start_time", "end_time", "preview")
+    __slots__ = ("stage", "fraction", "start_time", "end_time", "preview", "state", "attempt")
     STAGE_FIELD_NUMBER: _ClassVar[int]
     FRACTION_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     END_TIME_FIELD_NUMBER: _ClassVar[int]
     PREVIEW_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     stage: StageKind
     fraction: float
     start_time: _timestamp_pb2.Timestamp
     end_time: _timestamp_pb2.Timestamp
     preview: Digest
-    def __init__(self, stage: _Optional[_Union[StageKind, str]] = ..., fraction: _Optional[float] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., preview: _Optional[_Union[Digest, _Mapping]] = ...) -> None: ...
+    state: StageState
+    attempt: int
+    def __init__(self, stage: _Optional[_Union[StageKind, str]] = ..., fraction: _Optional[float] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., preview: _Optional[_Union[Digest, _Mapping]] = ..., state: _Optional[_Union[StageState, str]] = ..., attempt: _Optional[int] = ...) -> None: ...
 
 class JobWarning(_message.Message):
     __slots__ = ("stage", "message")
@@ -1044,7 +1249,7 @@ class JobError(_message.Message):
     def __init__(self, reason: _Optional[_Union[ErrorReason, str]] = ..., message: _Optional[str] = ..., stage: _Optional[_Union[StageKind, str]] = ..., metadata: _Optional[_Mapping[str, str]] = ..., retryable: _Optional[bool] = ...) -> None: ...
 
 class JobEvent(_message.Message):
-    __slots__ = ("sequence", "event_time", "snapshot", "state", "progress", "preview", "warning", "finished")
+    __slots__ = ("sequence", "event_time", "snapshot", "state", "progress", "preview", "warning", "finished", "heartbeat")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     EVENT_TIME_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
@@ -1053,6 +1258,7 @@ class JobEvent(_message.Message):
     PREVIEW_FIELD_NUMBER: _ClassVar[int]
     WARNING_FIELD_NUMBER: _ClassVar[int]
     FINISHED_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     event_time: _timestamp_pb2.Timestamp
     snapshot: Job
@@ -1061,19 +1267,32 @@ class JobEvent(_message.Message):
     preview: Preview
     warning: JobWarning
     finished: Job
-    def __init__(self, sequence: _Optional[int] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., snapshot: _Optional[_Union[Job, _Mapping]] = ..., state: _Optional[_Union[JobState, str]] = ..., progress: _Optional[_Union[StageProgress, _Mapping]] = ..., preview: _Optional[_Union[Preview, _Mapping]] = ..., warning: _Optional[_Union[JobWarning, _Mapping]] = ..., finished: _Optional[_Union[Job, _Mapping]] = ...) -> None: ...
+    heartbeat: Heartbeat
+    def __init__(self, sequence: _Optional[int] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., snapshot: _Optional[_Union[Job, _Mapping]] = ..., state: _Optional[_Union[JobState, str]] = ..., progress: _Optional[_Union[StageProgress, _Mapping]] = ..., preview: _Optional[_Union[Preview, _Mapping]] = ..., warning: _Optional[_Union[JobWarning, _Mapping]] = ..., finished: _Optional[_Union[Job, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ...) -> None: ...
+
+class Heartbeat(_message.Message):
+    __slots__ = ("queue_position", "estimated_remaining")
+    QUEUE_POSITION_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATED_REMAINING_FIELD_NUMBER: _ClassVar[int]
+    queue_position: int
+    estimated_remaining: _duration_pb2.Duration
+    def __init__(self, queue_position: _Optional[int] = ..., estimated_remaining: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class StageProgress(_message.Message):
-    __slots__ = ("stage", "fraction", "job_fraction", "estimated_remaining")
+    __slots__ = ("stage", "fraction", "job_fraction", "estimated_remaining", "state", "attempt")
     STAGE_FIELD_NUMBER: _ClassVar[int]
     FRACTION_FIELD_NUMBER: _ClassVar[int]
     JOB_FRACTION_FIELD_NUMBER: _ClassVar[int]
     ESTIMATED_REMAINING_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     stage: StageKind
     fraction: float
     job_fraction: float
     estimated_remaining: _duration_pb2.Duration
-    def __init__(self, stage: _Optional[_Union[StageKind, str]] = ..., fraction: _Optional[float] = ..., job_fraction: _Optional[float] = ..., estimated_remaining: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    state: StageState
+    attempt: int
+    def __init__(self, stage: _Optional[_Union[StageKind, str]] = ..., fraction: _Optional[float] = ..., job_fraction: _Optional[float] = ..., estimated_remaining: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., state: _Optional[_Union[StageState, str]] = ..., attempt: _Optional[int] = ...) -> None: ...
 
 class Preview(_message.Message):
     __slots__ = ("stage", "image")

@@ -55,10 +55,25 @@ class JobServiceStub:
                 request_serializer=server_dot_pb_dot_lodsmith__pb2.WatchJobRequest.SerializeToString,
                 response_deserializer=server_dot_pb_dot_lodsmith__pb2.WatchJobResponse.FromString,
                 _registered_method=True)
+        self.ListJobEvents = channel.unary_unary(
+                '/lodsmith.v1.JobService/ListJobEvents',
+                request_serializer=server_dot_pb_dot_lodsmith__pb2.ListJobEventsRequest.SerializeToString,
+                response_deserializer=server_dot_pb_dot_lodsmith__pb2.ListJobEventsResponse.FromString,
+                _registered_method=True)
         self.CancelJob = channel.unary_unary(
                 '/lodsmith.v1.JobService/CancelJob',
                 request_serializer=server_dot_pb_dot_lodsmith__pb2.CancelJobRequest.SerializeToString,
                 response_deserializer=server_dot_pb_dot_lodsmith__pb2.CancelJobResponse.FromString,
+                _registered_method=True)
+        self.RetryJob = channel.unary_unary(
+                '/lodsmith.v1.JobService/RetryJob',
+                request_serializer=server_dot_pb_dot_lodsmith__pb2.RetryJobRequest.SerializeToString,
+                response_deserializer=server_dot_pb_dot_lodsmith__pb2.RetryJobResponse.FromString,
+                _registered_method=True)
+        self.DeleteJob = channel.unary_unary(
+                '/lodsmith.v1.JobService/DeleteJob',
+                request_serializer=server_dot_pb_dot_lodsmith__pb2.DeleteJobRequest.SerializeToString,
+                response_deserializer=server_dot_pb_dot_lodsmith__pb2.DeleteJobResponse.FromString,
                 _registered_method=True)
 
 
@@ -79,7 +94,8 @@ class JobServiceServicer:
         SURFACE_MISSING: the job to export again has no dense surface
         NOT_FOUND            JOB_NOT_FOUND: the job to export again is not there
         ALREADY_EXISTS       REQUEST_ID_REUSED: the id belongs to a job with another spec
-        RESOURCE_EXHAUSTED   QUEUE_FULL or DISK_FULL: repeat after the RetryInfo's delay
+        RESOURCE_EXHAUSTED   QUEUE_FULL, DISK_FULL or QUOTA_EXCEEDED: repeat after the RetryInfo's
+        delay
         UNAVAILABLE          DRAINING: the server is shutting down; repeat after it is back
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -109,11 +125,29 @@ class JobServiceServicer:
         (a job that has ended gives `finished` whatever the cursor says).
         A stream that ends in any other way was cut: call again with `after_sequence` set to the last
         sequence seen, and nothing is missed or repeated. Leaving a stream does not cancel its job.
+        While nothing happens there is a `heartbeat` from time to time; a stream that stays silent for
+        three of them is dead. A cursor older than the log that is kept gives a snapshot first, as if
+        there were none.
 
         Errors:
         NOT_FOUND            JOB_NOT_FOUND
-        FAILED_PRECONDITION  LOG_EPOCH_CHANGED: the cursor is ahead of the log because the server's
+        FAILED_PRECONDITION  LOG_EPOCH_CHANGED: the cursor is of another log because the server's
         data were replaced; watch again without a cursor
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListJobEvents(self, request, context):
+        """Returns a job's next events: `WatchJob` for clients and proxies without streams.
+
+        With `wait` the call is held back until there is an event, up to that long.
+
+        Errors:
+        NOT_FOUND            JOB_NOT_FOUND
+        FAILED_PRECONDITION  LOG_EPOCH_CHANGED, as for `WatchJob`
+        OUT_OF_RANGE         EVENTS_COMPACTED: metadata `oldest_sequence` is the oldest that is kept;
+        take a snapshot with `GetJob` and go on after its `last_sequence`
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,6 +159,29 @@ class JobServiceServicer:
         A queued job ends immediately. A running one becomes CANCELLING and ends within a sampler step
         or 250 ms of mesh work. A job that has ended stays as it is; repeating is harmless.
         Errors: NOT_FOUND with JOB_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryJob(self, request, context):
+        """Creates a new job with the spec of one that has ended. Stages whose results are kept are
+        REUSED, from `from_stage` on all run again.
+
+        Safe to repeat with the same `request_id`. Errors: as for `CreateJob`, and
+        FAILED_PRECONDITION  JOB_NOT_FINISHED: cancel it first, or wait for its end
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteJob(self, request, context):
+        """Forgets a job that has ended, its log, and in time all bytes that nothing else needs.
+
+        Errors:
+        NOT_FOUND            JOB_NOT_FOUND: perhaps already deleted
+        FAILED_PRECONDITION  JOB_NOT_FINISHED: cancel it first
+        ABORTED              ETAG_MISMATCH: the job is not the one that the etag is of
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -153,10 +210,25 @@ def add_JobServiceServicer_to_server(servicer, server):
                     request_deserializer=server_dot_pb_dot_lodsmith__pb2.WatchJobRequest.FromString,
                     response_serializer=server_dot_pb_dot_lodsmith__pb2.WatchJobResponse.SerializeToString,
             ),
+            'ListJobEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListJobEvents,
+                    request_deserializer=server_dot_pb_dot_lodsmith__pb2.ListJobEventsRequest.FromString,
+                    response_serializer=server_dot_pb_dot_lodsmith__pb2.ListJobEventsResponse.SerializeToString,
+            ),
             'CancelJob': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelJob,
                     request_deserializer=server_dot_pb_dot_lodsmith__pb2.CancelJobRequest.FromString,
                     response_serializer=server_dot_pb_dot_lodsmith__pb2.CancelJobResponse.SerializeToString,
+            ),
+            'RetryJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryJob,
+                    request_deserializer=server_dot_pb_dot_lodsmith__pb2.RetryJobRequest.FromString,
+                    response_serializer=server_dot_pb_dot_lodsmith__pb2.RetryJobResponse.SerializeToString,
+            ),
+            'DeleteJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteJob,
+                    request_deserializer=server_dot_pb_dot_lodsmith__pb2.DeleteJobRequest.FromString,
+                    response_serializer=server_dot_pb_dot_lodsmith__pb2.DeleteJobResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -279,6 +351,33 @@ class JobService:
             _registered_method=True)
 
     @staticmethod
+    def ListJobEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lodsmith.v1.JobService/ListJobEvents',
+            server_dot_pb_dot_lodsmith__pb2.ListJobEventsRequest.SerializeToString,
+            server_dot_pb_dot_lodsmith__pb2.ListJobEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def CancelJob(request,
             target,
             options=(),
@@ -305,9 +404,66 @@ class JobService:
             metadata,
             _registered_method=True)
 
+    @staticmethod
+    def RetryJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lodsmith.v1.JobService/RetryJob',
+            server_dot_pb_dot_lodsmith__pb2.RetryJobRequest.SerializeToString,
+            server_dot_pb_dot_lodsmith__pb2.RetryJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lodsmith.v1.JobService/DeleteJob',
+            server_dot_pb_dot_lodsmith__pb2.DeleteJobRequest.SerializeToString,
+            server_dot_pb_dot_lodsmith__pb2.DeleteJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
 
 class BlobServiceStub:
     """Bytes by their SHA-256: pictures and meshes on the way in, artifacts on the way out.
+
+    A blob is there for a project that has uploaded it or whose job made it. Inputs that no job uses
+    and results of deleted jobs expire.
     """
 
     def __init__(self, channel):
@@ -316,10 +472,20 @@ class BlobServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.FindMissingBlobs = channel.unary_unary(
+                '/lodsmith.v1.BlobService/FindMissingBlobs',
+                request_serializer=server_dot_pb_dot_lodsmith__pb2.FindMissingBlobsRequest.SerializeToString,
+                response_deserializer=server_dot_pb_dot_lodsmith__pb2.FindMissingBlobsResponse.FromString,
+                _registered_method=True)
         self.WriteBlob = channel.stream_unary(
                 '/lodsmith.v1.BlobService/WriteBlob',
                 request_serializer=server_dot_pb_dot_lodsmith__pb2.WriteBlobRequest.SerializeToString,
                 response_deserializer=server_dot_pb_dot_lodsmith__pb2.WriteBlobResponse.FromString,
+                _registered_method=True)
+        self.WriteBlobChunk = channel.unary_unary(
+                '/lodsmith.v1.BlobService/WriteBlobChunk',
+                request_serializer=server_dot_pb_dot_lodsmith__pb2.WriteBlobChunkRequest.SerializeToString,
+                response_deserializer=server_dot_pb_dot_lodsmith__pb2.WriteBlobChunkResponse.FromString,
                 _registered_method=True)
         self.QueryBlobWrite = channel.unary_unary(
                 '/lodsmith.v1.BlobService/QueryBlobWrite',
@@ -335,7 +501,17 @@ class BlobServiceStub:
 
 class BlobServiceServicer:
     """Bytes by their SHA-256: pictures and meshes on the way in, artifacts on the way out.
+
+    A blob is there for a project that has uploaded it or whose job made it. Inputs that no job uses
+    and results of deleted jobs expire.
     """
+
+    def FindMissingBlobs(self, request, context):
+        """Tells which of some blobs must be uploaded before a job can use them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def WriteBlob(self, request_iterator, context):
         """Uploads one blob in chunks, in one stream or in several after cuts.
@@ -351,15 +527,23 @@ class BlobServiceServicer:
         upload is dropped, start again at offset 0
         OUT_OF_RANGE        OFFSET_MISMATCH: metadata `committed_size` has the offset to go on from
         ABORTED             UPLOAD_BUSY: another stream writes this upload; wait and ask again
-        RESOURCE_EXHAUSTED  DISK_FULL
+        RESOURCE_EXHAUSTED  DISK_FULL, or QUOTA_EXCEEDED: delete jobs, or wait until uploads expire
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WriteBlobChunk(self, request, context):
+        """One chunk of an upload as a call of its own: `WriteBlob` for clients without request streams.
+        Safe to repeat: a chunk that has arrived already is not written again. Errors: as `WriteBlob`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def QueryBlobWrite(self, request, context):
-        """Tells how much of an upload the server has. Call it before `WriteBlob`: a blob that the server
-        already has, from whomever, is complete and need not be sent.
+        """Tells how much of an upload the server has. Call it before `WriteBlob`: a blob that is there
+        already is complete and need not be sent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -382,10 +566,20 @@ class BlobServiceServicer:
 
 def add_BlobServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'FindMissingBlobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindMissingBlobs,
+                    request_deserializer=server_dot_pb_dot_lodsmith__pb2.FindMissingBlobsRequest.FromString,
+                    response_serializer=server_dot_pb_dot_lodsmith__pb2.FindMissingBlobsResponse.SerializeToString,
+            ),
             'WriteBlob': grpc.stream_unary_rpc_method_handler(
                     servicer.WriteBlob,
                     request_deserializer=server_dot_pb_dot_lodsmith__pb2.WriteBlobRequest.FromString,
                     response_serializer=server_dot_pb_dot_lodsmith__pb2.WriteBlobResponse.SerializeToString,
+            ),
+            'WriteBlobChunk': grpc.unary_unary_rpc_method_handler(
+                    servicer.WriteBlobChunk,
+                    request_deserializer=server_dot_pb_dot_lodsmith__pb2.WriteBlobChunkRequest.FromString,
+                    response_serializer=server_dot_pb_dot_lodsmith__pb2.WriteBlobChunkResponse.SerializeToString,
             ),
             'QueryBlobWrite': grpc.unary_unary_rpc_method_handler(
                     servicer.QueryBlobWrite,
@@ -407,7 +601,37 @@ def add_BlobServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class BlobService:
     """Bytes by their SHA-256: pictures and meshes on the way in, artifacts on the way out.
+
+    A blob is there for a project that has uploaded it or whose job made it. Inputs that no job uses
+    and results of deleted jobs expire.
     """
+
+    @staticmethod
+    def FindMissingBlobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lodsmith.v1.BlobService/FindMissingBlobs',
+            server_dot_pb_dot_lodsmith__pb2.FindMissingBlobsRequest.SerializeToString,
+            server_dot_pb_dot_lodsmith__pb2.FindMissingBlobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def WriteBlob(request_iterator,
@@ -426,6 +650,33 @@ class BlobService:
             '/lodsmith.v1.BlobService/WriteBlob',
             server_dot_pb_dot_lodsmith__pb2.WriteBlobRequest.SerializeToString,
             server_dot_pb_dot_lodsmith__pb2.WriteBlobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WriteBlobChunk(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lodsmith.v1.BlobService/WriteBlobChunk',
+            server_dot_pb_dot_lodsmith__pb2.WriteBlobChunkRequest.SerializeToString,
+            server_dot_pb_dot_lodsmith__pb2.WriteBlobChunkResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -506,6 +757,11 @@ class CatalogServiceStub:
                 request_serializer=server_dot_pb_dot_lodsmith__pb2.GetServerInfoRequest.SerializeToString,
                 response_deserializer=server_dot_pb_dot_lodsmith__pb2.GetServerInfoResponse.FromString,
                 _registered_method=True)
+        self.ListPipelines = channel.unary_unary(
+                '/lodsmith.v1.CatalogService/ListPipelines',
+                request_serializer=server_dot_pb_dot_lodsmith__pb2.ListPipelinesRequest.SerializeToString,
+                response_deserializer=server_dot_pb_dot_lodsmith__pb2.ListPipelinesResponse.FromString,
+                _registered_method=True)
 
 
 class CatalogServiceServicer:
@@ -513,7 +769,14 @@ class CatalogServiceServicer:
     """
 
     def GetServerInfo(self, request, context):
-        """Returns version, workers, model and limits.
+        """Returns version, workers, models and limits.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPipelines(self, request, context):
+        """Returns the ways to an asset that this server offers, with their stages.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -526,6 +789,11 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     servicer.GetServerInfo,
                     request_deserializer=server_dot_pb_dot_lodsmith__pb2.GetServerInfoRequest.FromString,
                     response_serializer=server_dot_pb_dot_lodsmith__pb2.GetServerInfoResponse.SerializeToString,
+            ),
+            'ListPipelines': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPipelines,
+                    request_deserializer=server_dot_pb_dot_lodsmith__pb2.ListPipelinesRequest.FromString,
+                    response_serializer=server_dot_pb_dot_lodsmith__pb2.ListPipelinesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -556,6 +824,33 @@ class CatalogService:
             '/lodsmith.v1.CatalogService/GetServerInfo',
             server_dot_pb_dot_lodsmith__pb2.GetServerInfoRequest.SerializeToString,
             server_dot_pb_dot_lodsmith__pb2.GetServerInfoResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPipelines(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lodsmith.v1.CatalogService/ListPipelines',
+            server_dot_pb_dot_lodsmith__pb2.ListPipelinesRequest.SerializeToString,
+            server_dot_pb_dot_lodsmith__pb2.ListPipelinesResponse.FromString,
             options,
             channel_credentials,
             insecure,
