@@ -8,41 +8,33 @@ import time
 from pathlib import Path
 from typing import IO
 
-import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 from grpc_health.v1._async import HealthServicer
-from grpc_reflection.v1alpha import reflection
 
 from pipeline import LoadOptions
 from pipeline.errors import InvalidInput
 from pipeline.model.kernel_options import KernelOptions
 from pipeline.preprocess import MAX_PIXELS
 from server.artifacts import ArtifactStore
+from server.calls.desk import Desk
+from server.calls.rpcs import Rpc, rpcs_of
 from server.config import ServerConfig
 from server.engine import WorkerKind, WorkerState, WorkerStatus
 from server.engine.local import Crew, LocalPool
 from server.engine.messages import WorkerSettings
-from server.interceptors import CallInterceptor
 from server.journal import JobStore
-from server.pb import lodsmith_pb2_grpc as pb_grpc
+from server.pb import lodsmith_pb2 as pb
 from server.scheduler import Scheduler
-from server.service import BlobService, CatalogService, DrainFlag, JobService, Limits
+from server.services.blobs import BlobService
+from server.services.catalog import CatalogService
+from server.services.jobs import JobService
+from server.services.limits import DrainFlag, Limits
+from server.transport import grpc_port
 
 logger = logging.getLogger(__name__)
 
 JOB_SERVICE = "lodsmith.v1.JobService"
 SERVICES = (JOB_SERVICE, "lodsmith.v1.BlobService", "lodsmith.v1.CatalogService")
-
-SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
-    ("grpc.so_reuseport", 0),  # a second server on the port fails instead of sharing the calls
-    ("grpc.server.max_pending_requests", 10_000),  # many clients that come back at once
-    ("grpc.server.max_pending_requests_hard_limit", 20_000),
-    ("grpc.server_handshake_timeout_ms", 10_000),  # sockets that connect and say nothing
-    ("grpc.max_allowed_incoming_connections", 4_000),
-    ("grpc.http2.min_ping_interval_without_data_ms", 20_000),  # editors behind NAT
-    ("grpc.keepalive_time_ms", 60_000),  # peers that are gone without a word
-    ("grpc.keepalive_timeout_ms", 20_000),
-)
 
 
 class Server:
@@ -68,7 +60,9 @@ class Server:
         self._needed = set(WorkerKind) if config.warm_generator else {WorkerKind.MESH}
         self._is_ready = False
         self._health_updates: set[asyncio.Task[None]] = set()
-        self._server = self._grpc_server()
+        self._server = grpc_port.grpc_server(
+            self._rpcs(), Desk(), self._health, has_reflection=True
+        )
 
     async def start(self) -> int:
         """Recover, listen, start the workers. Returns the port.
@@ -80,14 +74,7 @@ class Server:
         self._artifacts.sweep()
         if recovered := await self._store.open():
             logger.info("recovered: %d jobs ran when the server last ended", recovered)
-        host = f"[{config.host}]" if ":" in config.host else config.host
-        try:
-            port = self._server.add_insecure_port(f"{host}:{config.port}")
-        except RuntimeError as error:
-            raise InvalidInput(
-                f"cannot listen on {config.host}:{config.port}; another program uses it, or the "
-                "host is not one of this machine: choose another --port or --host"
-            ) from error
+        port = grpc_port.listen(self._server, config.host, config.port)
         for name in ("", *SERVICES):
             status = health_pb2.HealthCheckResponse.SERVING
             if name == JOB_SERVICE:  # until there are workers
@@ -126,7 +113,7 @@ class Server:
             self._health_updates.add(update)  # the loop itself keeps tasks only weakly
             update.add_done_callback(self._health_updates.discard)
 
-    def _grpc_server(self) -> grpc.aio.Server:
+    def _rpcs(self) -> list[Rpc]:
         config = self._config
         limits = Limits(
             max_prompt_characters=config.max_prompt_characters,
@@ -140,7 +127,6 @@ class Server:
             max_queued_jobs=config.max_queued_jobs,
             min_free_disk_bytes=config.min_free_disk_bytes,
         )
-        server = grpc.aio.server(interceptors=(CallInterceptor(),), options=SERVER_OPTIONS)
         jobs = JobService(
             store=self._store,
             scheduler=self._scheduler,
@@ -154,13 +140,12 @@ class Server:
         catalog = CatalogService(
             engine=self._engine, limits=limits, models=load_options(config), drain=self._drain
         )
-        pb_grpc.add_JobServiceServicer_to_server(jobs, server)
-        pb_grpc.add_BlobServiceServicer_to_server(blobs, server)
-        pb_grpc.add_CatalogServiceServicer_to_server(catalog, server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        names = (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
-        reflection.enable_server_reflection((*names, reflection.SERVICE_NAME), server)
-        return server
+        services = pb.DESCRIPTOR.services_by_name
+        return [
+            *rpcs_of(services["JobService"], jobs),
+            *rpcs_of(services["BlobService"], blobs),
+            *rpcs_of(services["CatalogService"], catalog),
+        ]
 
 
 async def serve(config: ServerConfig) -> None:

@@ -5,7 +5,7 @@ message, a `Literal` value is the enum value with that ending. `test_convert.py`
 option has its place in the contract.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
@@ -295,6 +295,11 @@ def options_to(options: AssetOptions) -> pb.AssetOptions:
     message = pb.AssetOptions()
     _fill(message, options)
     return message
+
+
+def stages_to(stages: Iterable[Stage]) -> list[Any]:  # Any: as `_number`
+    """Write stages by kind."""
+    return [_stage(stage) for stage in stages]
 
 
 def worker_to(worker: WorkerStatus) -> pb.Worker:

@@ -24,7 +24,7 @@ TYPICAL_SECONDS: Mapping[Stage, float] = {
     Stage.EXPORT: 4.0,
 }
 
-_STAGES_OF: Mapping[TaskKind, tuple[Stage, ...]] = {
+STAGES_OF: Mapping[TaskKind, tuple[Stage, ...]] = {
     TaskKind.IMPORT: (Stage.PREPROCESS,),
     TaskKind.GENERATE: (
         Stage.PREPROCESS,
@@ -81,7 +81,7 @@ class Estimate:
             position: Which of them runs.
             floor: What was said of the job before; a task that is repeated does not take it back.
         """
-        stages = [{stage: times.seconds(stage) for stage in _STAGES_OF[kind]} for kind in plan]
+        stages = [{stage: times.seconds(stage) for stage in STAGES_OF[kind]} for kind in plan]
         if plan[0] is TaskKind.IMPORT and TaskKind.GENERATE in plan:  # the shape is given
             del stages[plan.index(TaskKind.GENERATE)][Stage.SPARSE_STRUCTURE]
         tasks_s = [sum(seconds.values()) for seconds in stages]

@@ -14,7 +14,7 @@ import grpc
 from google.rpc import error_details_pb2 as details  # type: ignore[import-untyped]  # no stubs
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
-from server.errors import DETAILS_KEY
+from server.calls.errors import DETAILS_KEY
 from server.pb import lodsmith_pb2 as pb
 from server.pb import lodsmith_pb2_grpc as pb_grpc
 

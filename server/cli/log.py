@@ -2,7 +2,7 @@
 
 import logging
 
-from server.interceptors import RequestIdFilter
+from server.calls.desk import RequestIdFilter
 
 
 def start_log(level: str) -> None:

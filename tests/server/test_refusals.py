@@ -11,7 +11,7 @@ from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from pipeline.errors import PipelineError
-from server.errors import CODES, DETAILS_KEY
+from server.calls.errors import CODES, DETAILS_KEY
 from server.pb import lodsmith_pb2 as pb
 from server.refusals import Refusal
 from tests.server.conftest import Peer

@@ -1,73 +1,31 @@
-"""The RPCs: check, convert, delegate. Errors become statuses in `interceptors.py`."""
+"""JobService: create, look at, follow, cancel."""
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import grpc
-
-from pipeline import LoadOptions, ModelFacts
+from pipeline import LoadOptions
 from pipeline.checkpoints.library import resolve
 from pipeline.errors import ModelUnavailable
 from pipeline.export.name import asset_name
 from server import convert
-from server.artifacts import CHUNK_BYTES, ArtifactStore, Digest
-from server.engine import Engine
+from server.artifacts import ArtifactStore, Digest
+from server.calls import Call
 from server.jobs import Job, JobDetails, JobSpec, JobState
 from server.journal import Clock, JobStore
 from server.pb import lodsmith_pb2 as pb
-from server.pb import lodsmith_pb2_grpc as pb_grpc
-from server.refusals import Draining, InputMissing, InvalidRequest, QueueFull, TooLarge
+from server.refusals import InputMissing, InvalidRequest, QueueFull
 from server.scheduler import Scheduler
-
-Context = grpc.aio.ServicerContext[Any, Any]  # Any: the stubs do not tie it to the method
-
-LIBRARIES = ("torch", "numpy", "numba", "libigl", "meshoptimizer", "grpcio", "protobuf")
+from server.services.limits import DrainFlag, Limits, check_size
 
 _MAX_NAME_CHARACTERS = 200
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{0,64}")
 _PAGE_TOKEN = re.compile(r"([0-9a-f]{32})?")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What the server refuses; see `Limits` in the contract. All ends included."""
-
-    max_prompt_characters: int
-    max_image_bytes: int
-    max_image_pixels: int
-    max_mesh_bytes: int
-    max_mesh_triangles: int
-    max_adapter_bytes: int
-    max_images: int
-    max_variants: int
-    max_queued_jobs: int
-    min_free_disk_bytes: int
-
-    @property
-    def max_blob_bytes(self) -> int:
-        """Largest upload, whatever it is for; each job checks its inputs by their use."""
-        return max(self.max_image_bytes, self.max_mesh_bytes, self.max_adapter_bytes)
-
-
-class DrainFlag:
-    """Whether the server is shutting down. One per server, shared by its services."""
-
-    def __init__(self) -> None:
-        self.is_set = False
-
-    def check(self) -> None:
-        """Raise `Draining` once the flag is set."""
-        if self.is_set:
-            raise Draining("the server is shutting down; try again later", retry_after_s=5.0)
-
-
-class JobService(pb_grpc.JobServiceServicer):
+class JobService:
     """Jobs: create, look at, follow, cancel."""
 
     def __init__(
@@ -89,9 +47,7 @@ class JobService(pb_grpc.JobServiceServicer):
         self._drain = drain
         self._clock = clock
 
-    async def CreateJob(  # noqa: N802
-        self, request: pb.CreateJobRequest, context: Context
-    ) -> pb.CreateJobResponse:
+    async def create_job(self, request: pb.CreateJobRequest, call: Call) -> pb.CreateJobResponse:
         """See the contract."""
         self._drain.check()
         spec = await self._checked(request)
@@ -101,16 +57,12 @@ class JobService(pb_grpc.JobServiceServicer):
         self._scheduler.kick()
         return pb.CreateJobResponse(job=convert.job_to(job), deduplicated=is_known)
 
-    async def GetJob(  # noqa: N802
-        self, request: pb.GetJobRequest, context: Context
-    ) -> pb.GetJobResponse:
+    async def get_job(self, request: pb.GetJobRequest, call: Call) -> pb.GetJobResponse:
         """See the contract."""
         job = self._store.job(convert.uid_of(request.name))
         return pb.GetJobResponse(job=convert.job_to(job))
 
-    async def ListJobs(  # noqa: N802
-        self, request: pb.ListJobsRequest, context: Context
-    ) -> pb.ListJobsResponse:
+    async def list_jobs(self, request: pb.ListJobsRequest, call: Call) -> pb.ListJobsResponse:
         """See the contract."""
         if not 0 <= request.page_size <= 500:
             raise InvalidRequest(
@@ -129,8 +81,8 @@ class JobService(pb_grpc.JobServiceServicer):
             next_page_token=jobs[size - 1].uid if len(jobs) > size else "",
         )
 
-    async def WatchJob(  # noqa: N802
-        self, request: pb.WatchJobRequest, context: Context
+    async def watch_job(
+        self, request: pb.WatchJobRequest, call: Call
     ) -> AsyncIterator[pb.WatchJobResponse]:
         """See the contract."""
         uid = convert.uid_of(request.name)
@@ -143,9 +95,21 @@ class JobService(pb_grpc.JobServiceServicer):
             message = convert.event_to(event, lambda: self._store.job(uid))
             yield pb.WatchJobResponse(event=message)
 
-    async def CancelJob(  # noqa: N802
-        self, request: pb.CancelJobRequest, context: Context
-    ) -> pb.CancelJobResponse:
+    async def list_job_events(
+        self, request: pb.ListJobEventsRequest, call: Call
+    ) -> pb.ListJobEventsResponse:
+        """See the contract."""
+        raise NotImplementedError
+
+    async def retry_job(self, request: pb.RetryJobRequest, call: Call) -> pb.RetryJobResponse:
+        """See the contract."""
+        raise NotImplementedError
+
+    async def delete_job(self, request: pb.DeleteJobRequest, call: Call) -> pb.DeleteJobResponse:
+        """See the contract."""
+        raise NotImplementedError
+
+    async def cancel_job(self, request: pb.CancelJobRequest, call: Call) -> pb.CancelJobResponse:
         """See the contract."""
         job = await self._scheduler.cancel(convert.uid_of(request.name))
         return pb.CancelJobResponse(job=convert.job_to(job))
@@ -213,102 +177,8 @@ class JobService(pb_grpc.JobServiceServicer):
                 field=field,
                 metadata={"sha256": digest.sha256},
             )
-        _check_size(size, max_bytes, field)
+        check_size(size, max_bytes, field)
         return Digest(sha256=digest.sha256, size_bytes=size)
-
-
-class BlobService(pb_grpc.BlobServiceServicer):
-    """Bytes in and out. Whatever waits for the disk runs on threads."""
-
-    def __init__(self, *, artifacts: ArtifactStore, limits: Limits, drain: DrainFlag) -> None:
-        self._artifacts = artifacts
-        self._limits = limits
-        self._drain = drain
-
-    async def WriteBlob(  # noqa: N802
-        self, requests: AsyncIterator[pb.WriteBlobRequest], context: Context
-    ) -> pb.WriteBlobResponse:
-        """See the contract."""
-        self._drain.check()
-        first = await anext(requests, None)
-        if first is None:
-            raise InvalidRequest("the upload has no message", field="upload_id")
-        digest = convert.digest_from(first.digest, "digest")
-        _check_size(digest.size_bytes, self._limits.max_blob_bytes, "digest")
-        await asyncio.to_thread(self._artifacts.check_space, digest.size_bytes)
-        with self._artifacts.upload(first.upload_id, digest) as upload:
-            if not upload.is_complete:  # else what is still to come need not be read
-                await asyncio.to_thread(upload.append, first.offset, first.data)
-                async for request in requests:
-                    await asyncio.to_thread(upload.append, request.offset, request.data)
-                await asyncio.to_thread(upload.finish)
-            return pb.WriteBlobResponse(
-                committed_size=upload.committed_size, complete=upload.is_complete
-            )
-
-    async def QueryBlobWrite(  # noqa: N802
-        self, request: pb.QueryBlobWriteRequest, context: Context
-    ) -> pb.QueryBlobWriteResponse:
-        """See the contract."""
-        digest = convert.digest_from(request.digest, "digest")
-        committed_size = self._artifacts.committed_size(request.upload_id, digest)
-        size = self._artifacts.size(digest.sha256)
-        return pb.QueryBlobWriteResponse(
-            committed_size=committed_size if size is None else size, complete=size is not None
-        )
-
-    async def ReadBlob(  # noqa: N802
-        self, request: pb.ReadBlobRequest, context: Context
-    ) -> AsyncIterator[pb.ReadBlobResponse]:
-        """See the contract."""
-        digest = convert.digest_from(request.digest, "digest")
-        if request.limit < 0:
-            raise InvalidRequest(f"limit must not be negative, got {request.limit}", field="limit")
-        chunks = self._artifacts.chunks(digest.sha256, request.offset, request.limit or None)
-        with closing(chunks):
-            while chunk := await asyncio.to_thread(next, chunks, None):
-                yield pb.ReadBlobResponse(offset=chunk[0], data=chunk[1])
-
-
-class CatalogService(pb_grpc.CatalogServiceServicer):
-    """What this server is and can do."""
-
-    def __init__(
-        self, *, engine: Engine, limits: Limits, models: LoadOptions, drain: DrainFlag
-    ) -> None:
-        self._engine = engine
-        self._limits = limits
-        self._models = models
-        self._drain = drain
-
-    async def GetServerInfo(  # noqa: N802
-        self, request: pb.GetServerInfoRequest, context: Context
-    ) -> pb.GetServerInfoResponse:
-        """See the contract."""
-        limits = self._limits
-        loaded = next((w.models for w in self._engine.workers() if w.models), ())
-        models = await asyncio.to_thread(_described, self._models, loaded)
-        return pb.GetServerInfoResponse(
-            version=_version("lodsmith"),
-            draining=self._drain.is_set,
-            workers=[convert.worker_to(worker) for worker in self._engine.workers()],
-            model=models[0],
-            models=models,
-            limits=pb.Limits(
-                max_prompt_characters=limits.max_prompt_characters,
-                max_image_bytes=limits.max_image_bytes,
-                max_image_pixels=limits.max_image_pixels,
-                max_mesh_bytes=limits.max_mesh_bytes,
-                max_mesh_triangles=limits.max_mesh_triangles,
-                max_queued_jobs=limits.max_queued_jobs,
-                min_free_disk_bytes=limits.min_free_disk_bytes,
-                max_chunk_bytes=CHUNK_BYTES,
-                max_images=limits.max_images,
-                max_variants=limits.max_variants,
-                max_adapter_bytes=limits.max_adapter_bytes,
-            ),
-            library_versions={name: _version(name) for name in LIBRARIES},
-        )
 
 
 def _unborn(spec: JobSpec, now_us: int) -> Job:
@@ -389,22 +259,6 @@ def _check_models(models: LoadOptions) -> None:
         ) from error
 
 
-def _described(models: LoadOptions, loaded: Sequence[ModelFacts]) -> list[pb.Model]:
-    """One per configured model, with what a generator knows that has `loaded` them."""
-    described = []
-    for index, name in enumerate(models.models):
-        try:
-            path = resolve(Path(models.home), name)
-        except ModelUnavailable as error:
-            described.append(pb.Model(available=False, path=name, problem=str(error)))
-            continue
-        if index < len(loaded):
-            described.append(convert.model_to(loaded[index], str(path)))
-        else:
-            described.append(pb.Model(available=True, path=str(path)))
-    return described
-
-
 def _check_no_generation(spec: JobSpec) -> None:
     """Refuse what a mesh would silently ignore."""
     for name, is_set in (
@@ -419,19 +273,3 @@ def _check_no_generation(spec: JobSpec) -> None:
                 f"spec.{name} is for prompts and pictures; a mesh is taken as it is",
                 field=f"spec.{name}",
             )
-
-
-def _check_size(size_bytes: int, max_bytes: int, field: str) -> None:
-    if size_bytes > max_bytes:
-        raise TooLarge(
-            f"{field} must have at most {max_bytes:,} bytes, got {size_bytes:,}",
-            field=field,
-            metadata={"max_bytes": str(max_bytes)},
-        )
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"

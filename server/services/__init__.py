@@ -1,0 +1,1 @@
+"""The RPCs: check, convert, delegate. They know no transport."""

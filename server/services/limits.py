@@ -1,0 +1,48 @@
+"""What the server refuses, and when it takes nothing new."""
+
+from dataclasses import dataclass
+
+from server.refusals import Draining, TooLarge
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What the server refuses; see `Limits` in the contract. All ends included."""
+
+    max_prompt_characters: int
+    max_image_bytes: int
+    max_image_pixels: int
+    max_mesh_bytes: int
+    max_mesh_triangles: int
+    max_adapter_bytes: int
+    max_images: int
+    max_variants: int
+    max_queued_jobs: int
+    min_free_disk_bytes: int
+
+    @property
+    def max_blob_bytes(self) -> int:
+        """Largest upload, whatever it is for; each job checks its inputs by their use."""
+        return max(self.max_image_bytes, self.max_mesh_bytes, self.max_adapter_bytes)
+
+
+class DrainFlag:
+    """Whether the server is shutting down. One per server, shared by its services."""
+
+    def __init__(self) -> None:
+        self.is_set = False
+
+    def check(self) -> None:
+        """Raise `Draining` once the flag is set."""
+        if self.is_set:
+            raise Draining("the server is shutting down; try again later", retry_after_s=5.0)
+
+
+def check_size(size_bytes: int, max_bytes: int, field: str) -> None:
+    """Raise `TooLarge` for a blob of more than `max_bytes`; `field` is its path in the request."""
+    if size_bytes > max_bytes:
+        raise TooLarge(
+            f"{field} must have at most {max_bytes:,} bytes, got {size_bytes:,}",
+            field=field,
+            metadata={"max_bytes": str(max_bytes)},
+        )
