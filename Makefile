@@ -8,7 +8,7 @@ SEED   ?= 1
 BIN    := .venv/bin
 READY  := .venv/.ready
 
-.PHONY: help setup run test check format protos release-contract serve train-starter bench bench-geometry bench-textures gallery clean
+.PHONY: help setup run test check format protos release-contract serve train-starter bench bench-geometry bench-textures crash-loop gallery clean
 
 help: ## Print the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
@@ -72,6 +72,9 @@ bench-textures: $(READY) ## Measure charts, bakes, tangents and whole assets bes
 	$(BIN)/python -m benchmarks.tangents
 	$(BIN)/python -m benchmarks.baking
 	$(BIN)/python -m benchmarks.asset gen_igea gen_helmet --threads 1,2,4
+
+crash-loop: $(READY) ## Kill servers and workers 200 times and hold them to docs/reliability.md (half an hour)
+	$(BIN)/python -m tests.server.crash.crash_loop --rounds 200
 
 gallery: $(READY) ## Draw the LODs of all test meshes, shaded and as wireframe, into build/gallery
 	$(BIN)/python -m benchmarks.gallery --out build/gallery

@@ -8,6 +8,7 @@ What it does is the first word of the prompt, of the mesh's bytes, or of the ass
     wait    does so until a file exists    slow-once  is slow at the first try only
     die     kills its own process          die-once does so at the first try only
     fast    reports a hundred times at once
+    steps9  reports nine times, 10 ms apart (any number)
     who     names its process in the Gaussians
     warn    warns and shows a preview; anything else just works
 """
@@ -15,6 +16,7 @@ What it does is the first word of the prompt, of the mesh's bytes, or of the ass
 import hashlib
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -191,6 +193,11 @@ def _act(text: str, stage: Stage, progress: Progress) -> None:
         case "fast":
             for step in range(100):
                 progress(stage, step / 100)
+        case word if re.fullmatch(r"steps\d+", word):
+            count = int(word.removeprefix("steps"))
+            for step in range(count):
+                progress(stage, step / count)
+                time.sleep(0.01)
         case "warn":
             progress.preview(stage, PREVIEW)
             progress.warn(stage, "the back of it is invented")
