@@ -9,6 +9,7 @@ What it does is the first word of the prompt, of the mesh's bytes, or of the ass
     die     kills its own process          die-once does so at the first try only
     fast    reports a hundred times at once
     steps9  reports nine times, 10 ms apart (any number)
+    ticks9  reports nine times, half a second apart (any number)
     who     names its process in the Gaussians
     warn    warns and shows a preview; anything else just works
 """
@@ -193,11 +194,11 @@ def _act(text: str, stage: Stage, progress: Progress) -> None:
         case "fast":
             for step in range(100):
                 progress(stage, step / 100)
-        case word if re.fullmatch(r"steps\d+", word):
-            count = int(word.removeprefix("steps"))
+        case word if match := re.fullmatch(r"(steps|ticks)(\d+)", word):
+            count = int(match[2])
             for step in range(count):
                 progress(stage, step / count)
-                time.sleep(0.01)
+                time.sleep(0.01 if match[1] == "steps" else 0.5)
         case "warn":
             progress.preview(stage, PREVIEW)
             progress.warn(stage, "the back of it is invented")
