@@ -150,7 +150,9 @@ class Server:
             drain=self._drain,
             clock=_now_us,
         )
-        blobs = BlobService(artifacts=self._artifacts, limits=limits, drain=self._drain)
+        blobs = BlobService(
+            store=self._store, artifacts=self._artifacts, limits=limits, drain=self._drain
+        )
         catalog = CatalogService(
             engine=self._engine, limits=limits, models=load_options(config), drain=self._drain
         )

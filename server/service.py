@@ -19,7 +19,7 @@ from server import convert
 from server.artifacts import CHUNK_BYTES, ArtifactStore, Digest
 from server.engine import Engine
 from server.jobs import Job, JobDetails, JobSpec, JobState
-from server.journal import Clock, JobStore
+from server.journal import Clock, Heartbeat, JobStore, Snapshot
 from server.pb import lodsmith_pb2 as pb
 from server.pb import lodsmith_pb2_grpc as pb_grpc
 from server.refusals import Draining, InputMissing, InvalidRequest, QueueFull, TooLarge
@@ -29,6 +29,7 @@ Context = grpc.aio.ServicerContext[Any, Any]  # Any: the stubs do not tie it to 
 
 LIBRARIES = ("torch", "numpy", "numba", "libigl", "meshoptimizer", "grpcio", "protobuf")
 
+_PROJECT = "local"
 _MAX_NAME_CHARACTERS = 200
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{0,64}")
 _PAGE_TOKEN = re.compile(r"([0-9a-f]{32})?")
@@ -97,7 +98,9 @@ class JobService(pb_grpc.JobServiceServicer):
         spec = await self._checked(request)
         if request.validate_only:
             return pb.CreateJobResponse(job=convert.job_to(_unborn(spec, self._clock())))
-        job, is_known = await self._store.create(request_id=request.request_id, spec=spec)
+        job, is_known = await self._store.create(
+            project=_PROJECT, request_id=request.request_id, spec=spec
+        )
         self._scheduler.kick()
         return pb.CreateJobResponse(job=convert.job_to(job), deduplicated=is_known)
 
@@ -105,7 +108,7 @@ class JobService(pb_grpc.JobServiceServicer):
         self, request: pb.GetJobRequest, context: Context
     ) -> pb.GetJobResponse:
         """See the contract."""
-        job = self._store.job(convert.uid_of(request.name))
+        job = self._store.job(convert.uid_of(request.name), project=_PROJECT)
         return pb.GetJobResponse(job=convert.job_to(job))
 
     async def ListJobs(  # noqa: N802
@@ -123,7 +126,9 @@ class JobService(pb_grpc.JobServiceServicer):
             )
         size = request.page_size or 50
         states = [convert.job_state_from(state, "states") for state in request.states]
-        jobs = self._store.jobs(before=request.page_token, limit=size + 1, states=states)
+        jobs = self._store.jobs(
+            project=_PROJECT, before=request.page_token, limit=size + 1, states=states
+        )
         return pb.ListJobsResponse(
             jobs=[convert.job_to(job) for job in jobs[:size]],
             next_page_token=jobs[size - 1].uid if len(jobs) > size else "",
@@ -134,20 +139,24 @@ class JobService(pb_grpc.JobServiceServicer):
     ) -> AsyncIterator[pb.WatchJobResponse]:
         """See the contract."""
         uid = convert.uid_of(request.name)
-        after = request.after_sequence
-        if after == 0:
-            job = self._store.job(uid)
-            after = job.last_sequence
-            yield pb.WatchJobResponse(event=convert.snapshot_to(job, self._clock()))
-        async for event in self._store.follow(uid, after):
-            message = convert.event_to(event, lambda: self._store.job(uid))
+        following = self._store.follow(
+            uid, request.after_sequence, project=_PROJECT, log_epoch=request.log_epoch
+        )
+        async for item in following:
+            match item:
+                case Snapshot(job=job):
+                    message = convert.snapshot_to(job, self._clock())
+                case Heartbeat():
+                    message = pb.JobEvent(heartbeat=pb.Heartbeat())
+                case entry:
+                    message = convert.event_to(entry.event, entry.job)
             yield pb.WatchJobResponse(event=message)
 
     async def CancelJob(  # noqa: N802
         self, request: pb.CancelJobRequest, context: Context
     ) -> pb.CancelJobResponse:
         """See the contract."""
-        job = await self._scheduler.cancel(convert.uid_of(request.name))
+        job = await self._scheduler.cancel(convert.uid_of(request.name), project=_PROJECT)
         return pb.CancelJobResponse(job=convert.job_to(job))
 
     async def _checked(self, request: pb.CreateJobRequest) -> JobSpec:
@@ -160,9 +169,10 @@ class JobService(pb_grpc.JobServiceServicer):
             )
         if request.spec.WhichOneof("source") == "job":
             uid = convert.uid_of(request.spec.job)
-            spec = convert.spec_again_from(request.spec, self._store.job(uid).spec, uid)
+            earlier = self._store.job(uid, project=_PROJECT)
+            spec = convert.spec_again_from(request.spec, earlier.spec, uid)
             spec = replace(spec, asset_name=_asset_name(spec))
-            self._store.check_surfaces(uid)
+            self._store.check_surfaces(uid, project=_PROJECT)
             self._check_room()
             return spec
         spec = convert.spec_from(request.spec)
@@ -220,7 +230,10 @@ class JobService(pb_grpc.JobServiceServicer):
 class BlobService(pb_grpc.BlobServiceServicer):
     """Bytes in and out. Whatever waits for the disk runs on threads."""
 
-    def __init__(self, *, artifacts: ArtifactStore, limits: Limits, drain: DrainFlag) -> None:
+    def __init__(
+        self, *, store: JobStore, artifacts: ArtifactStore, limits: Limits, drain: DrainFlag
+    ) -> None:
+        self._store = store
         self._artifacts = artifacts
         self._limits = limits
         self._drain = drain
@@ -242,6 +255,8 @@ class BlobService(pb_grpc.BlobServiceServicer):
                 async for request in requests:
                     await asyncio.to_thread(upload.append, request.offset, request.data)
                 await asyncio.to_thread(upload.finish)
+            if upload.is_complete:
+                await self._store.own_blob(_PROJECT, digest)
             return pb.WriteBlobResponse(
                 committed_size=upload.committed_size, complete=upload.is_complete
             )
@@ -315,6 +330,7 @@ def _unborn(spec: JobSpec, now_us: int) -> Job:
     """Return what a job of `spec` would look like."""
     return Job(
         uid="",
+        project=_PROJECT,
         spec=spec,
         state=JobState.QUEUED,
         details=JobDetails(),
