@@ -126,6 +126,11 @@ class Server:
             max_variants=config.max_variants,
             max_queued_jobs=config.max_queued_jobs,
             min_free_disk_bytes=config.min_free_disk_bytes,
+            max_project_jobs=0,
+            max_project_bytes=0,
+            max_run_timeout_s=0,
+            keep_jobs_s=0,
+            heartbeat_s=15,
         )
         jobs = JobService(
             store=self._store,
@@ -136,9 +141,15 @@ class Server:
             drain=self._drain,
             clock=_now_us,
         )
-        blobs = BlobService(artifacts=self._artifacts, limits=limits, drain=self._drain)
+        blobs = BlobService(
+            store=self._store, artifacts=self._artifacts, limits=limits, drain=self._drain
+        )
         catalog = CatalogService(
-            engine=self._engine, limits=limits, models=load_options(config), drain=self._drain
+            store=self._store,
+            engine=self._engine,
+            limits=limits,
+            models=load_options(config),
+            drain=self._drain,
         )
         services = pb.DESCRIPTOR.services_by_name
         return [

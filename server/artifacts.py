@@ -169,8 +169,16 @@ class ArtifactStore:
             return 0
 
     @contextmanager
-    def upload(self, upload_id: str, digest: Digest) -> "Iterator[Upload]":
+    def upload(
+        self, upload_id: str, digest: Digest, *, is_there: bool = False
+    ) -> "Iterator[Upload]":
         """Open an upload for writing, new or half-done; what arrived stays after an error.
+
+        Args:
+            upload_id: Names the upload.
+            digest: What is to arrive.
+            is_there: The uploader has the blob already, and need not send it. Whether others have
+                it must make no difference: who knows a digest only must not learn that.
 
         Raises:
             UploadBusy: If it is already open.
@@ -183,7 +191,7 @@ class ArtifactStore:
         path = self._upload_path(upload_id, digest)
         self._busy_uploads.add(upload_id)
         try:
-            yield Upload(store=self, path=path, digest=digest)
+            yield Upload(store=self, path=path, digest=digest, is_complete=is_there)
         finally:
             self._busy_uploads.discard(upload_id)
 
@@ -215,11 +223,13 @@ class ArtifactStore:
 class Upload:
     """One blob on its way in. Made by `ArtifactStore.upload`."""
 
-    def __init__(self, *, store: ArtifactStore, path: Path, digest: Digest) -> None:
+    def __init__(
+        self, *, store: ArtifactStore, path: Path, digest: Digest, is_complete: bool
+    ) -> None:
         self._store = store
         self._path = path
         self._digest = digest
-        self.is_complete = store.size(digest.sha256) is not None
+        self.is_complete = is_complete
         self.committed_size = (
             digest.size_bytes if self.is_complete else (path.stat().st_size if path.exists() else 0)
         )

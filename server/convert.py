@@ -5,7 +5,7 @@ message, a `Literal` value is the enum value with that ending. `test_convert.py`
 option has its place in the contract.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
@@ -29,11 +29,13 @@ from server.jobs import (
     JobSpec,
     JobState,
     StageProgressed,
+    StageState,
     StageStatus,
     StateChanged,
 )
 from server.pb import lodsmith_pb2 as pb
 from server.refusals import InvalidRequest
+from server.services.limits import Limits
 
 T = TypeVar("T")
 
@@ -88,7 +90,57 @@ def spec_from(message: pb.JobSpec) -> JobSpec:
         adapter_strength=(
             message.adapter_strength if message.HasField("adapter_strength") else 1.0
         ),
+        **_run_fields_from(message),
     )
+
+
+_MAX_PRIORITY = 10
+_MAX_LABELS = 16
+_MAX_LABEL_CHARACTERS = 64
+
+
+def labels_from(labels: Mapping[str, str], field: str) -> dict[str, str]:
+    """Read labels of a spec or of a filter; `field` is their path in the request.
+
+    Raises:
+        InvalidRequest: If there are too many, or one is too long or has no name.
+    """
+    if len(labels) > _MAX_LABELS:
+        raise InvalidRequest(
+            f"{field} may have at most {_MAX_LABELS} labels, got {len(labels)}", field=field
+        )
+    for name, value in labels.items():
+        if not 1 <= len(name) <= _MAX_LABEL_CHARACTERS or len(value) > _MAX_LABEL_CHARACTERS:
+            raise InvalidRequest(
+                f"{field}: names have 1 to {_MAX_LABEL_CHARACTERS} characters and values at most "
+                f"as many, got {name[:80]!r}: {value[:80]!r}",
+                field=field,
+            )
+    return dict(labels)
+
+
+# Any: values of several types, for the fields of `JobSpec` of the same names.
+def _run_fields_from(message: pb.JobSpec) -> dict[str, Any]:
+    """Read what changes nothing of what comes out."""
+    if not -_MAX_PRIORITY <= message.priority <= _MAX_PRIORITY:
+        raise InvalidRequest(
+            f"spec.priority must be in [-{_MAX_PRIORITY}, {_MAX_PRIORITY}], got {message.priority}",
+            field="spec.priority",
+        )
+    run_timeout_s = None
+    if message.HasField("run_timeout"):
+        run_timeout_s = message.run_timeout.ToMicroseconds() / 1e6
+        if run_timeout_s <= 0:
+            raise InvalidRequest(
+                f"spec.run_timeout must be positive, got {run_timeout_s} s",
+                field="spec.run_timeout",
+            )
+    return {
+        "priority": message.priority,
+        "run_timeout_s": run_timeout_s,
+        "ignore_cache": message.ignore_cache,
+        "labels": labels_from(message.labels, "spec.labels"),
+    }
 
 
 def spec_again_from(message: pb.JobSpec, earlier: JobSpec, uid: str) -> JobSpec:
@@ -97,7 +149,9 @@ def spec_again_from(message: pb.JobSpec, earlier: JobSpec, uid: str) -> JobSpec:
     Raises:
         InvalidRequest: If the message says how the surfaces are to be made.
     """
-    allowed = {"job", "asset_name", "options"}
+    allowed = {
+        "job", "asset_name", "options", "priority", "run_timeout", "ignore_cache", "labels",
+    }  # fmt: skip
     for field, _ in message.ListFields():
         if field.name not in allowed:
             raise InvalidRequest(
@@ -121,6 +175,7 @@ def spec_again_from(message: pb.JobSpec, earlier: JobSpec, uid: str) -> JobSpec:
         asset_name=message.asset_name or earlier.asset_name,
         options=_with(options, message.options, is_generated=earlier.is_generated),
         surfaces_of=uid,
+        **_run_fields_from(message),
     )
 
 
@@ -142,6 +197,30 @@ def _with(options: AssetOptions, message: pb.AssetOptions, *, is_generated: bool
     result = _merged(options, message, "spec.options")
     assert isinstance(result, AssetOptions)
     return result
+
+
+def time_from(message: Message, field: str) -> int | None:
+    """Read a timestamp in microseconds since 1970, None for an absent one."""
+    if not message.HasField(field):
+        return None
+    time: Timestamp = getattr(message, field)
+    try:
+        return time.ToMicroseconds()
+    except ValueError as error:
+        raise InvalidRequest(f"{field} is no time: {error}", field=field) from error
+
+
+def seconds_from(message: Message, field: str, least_s: float, most_s: float) -> float | None:
+    """Read a duration in seconds, in [least_s, most_s]; None for an absent one."""
+    if not message.HasField(field):
+        return None
+    duration: Duration = getattr(message, field)
+    seconds = duration.seconds + duration.nanos / 1e9
+    if not least_s <= seconds <= most_s:
+        raise InvalidRequest(
+            f"{field} must be in [{least_s:g}, {most_s:g}] s, got {seconds:g} s", field=field
+        )
+    return seconds
 
 
 def job_state_from(state: "pb.JobState", field: str) -> JobState:
@@ -215,8 +294,13 @@ def digest_to(digest: Digest) -> pb.Digest:
     return pb.Digest(sha256=bytes.fromhex(digest.sha256), size_bytes=digest.size_bytes)
 
 
-def job_to(job: Job) -> pb.Job:
-    """Write a job as it is now."""
+def stage_from(stage: "pb.StageKind", field: str) -> Stage | None:
+    """Read a stage, None for an absent one."""
+    return Stage(_literal(pb.StageKind.DESCRIPTOR, stage, field)) if stage else None
+
+
+def job_to(job: Job, *, log_epoch: str = "", queue_position: int | None = None) -> pb.Job:
+    """Write a job as it is now. What it does not know itself is given beside it."""
     details = job.details
     return pb.Job(
         name=name_of(job.uid) if job.uid else "",
@@ -232,22 +316,42 @@ def job_to(job: Job) -> pb.Job:
         create_time=_timestamp(job.create_us),
         start_time=_optional(_timestamp, job.start_us),
         end_time=_optional(_timestamp, job.end_us),
+        retry_of=name_of(job.retry_of) if job.retry_of else "",
+        queue_position=queue_position,
+        etag=job.etag if job.uid else "",
+        log_epoch=log_epoch,
     )
 
 
-def snapshot_to(job: Job, time_us: int) -> pb.JobEvent:
+def snapshot_to(
+    job: Job, time_us: int, *, log_epoch: str = "", queue_position: int | None = None
+) -> pb.JobEvent:
     """Write the first event of a watch without a cursor."""
     return pb.JobEvent(
-        sequence=job.last_sequence, event_time=_timestamp(time_us), snapshot=job_to(job)
+        sequence=job.last_sequence,
+        event_time=_timestamp(time_us),
+        snapshot=job_to(job, log_epoch=log_epoch, queue_position=queue_position),
     )
 
 
-def event_to(event: JobEvent, job: Callable[[], Job]) -> pb.JobEvent:
-    """Write an event; `job` is asked for the job when the event is its last."""
+def heartbeat_to(job: Job, time_us: int, *, queue_position: int | None) -> pb.JobEvent:
+    """Write that nothing has happened."""
+    return pb.JobEvent(
+        event_time=_timestamp(time_us),
+        heartbeat=pb.Heartbeat(
+            queue_position=queue_position,
+            estimated_remaining=_optional(_duration, job.details.remaining_s),
+        ),
+    )
+
+
+def event_to(event: JobEvent, job: Job | None, *, log_epoch: str = "") -> pb.JobEvent:
+    """Write an event; `job`: as it ended, for its last event."""
     message = pb.JobEvent(sequence=event.sequence, event_time=_timestamp(event.time_us))
     match event.happening:
         case StateChanged(state=state) if state.is_final:
-            message.finished.CopyFrom(job_to(job()))
+            assert job is not None
+            message.finished.CopyFrom(job_to(job, log_epoch=log_epoch))
         case StateChanged(state=state):
             message.state = _number(pb.JobState.DESCRIPTOR, state)
         case StageProgressed() as progress:
@@ -257,6 +361,8 @@ def event_to(event: JobEvent, job: Callable[[], Job]) -> pb.JobEvent:
                     fraction=progress.fraction,
                     job_fraction=progress.job_fraction,
                     estimated_remaining=_optional(_duration, progress.remaining_s),
+                    state=_stage_state(progress.state),
+                    attempt=progress.attempt,
                 )
             )
         case Previewed(stage=stage, image=image):
@@ -273,6 +379,7 @@ def spec_to(spec: JobSpec) -> pb.JobSpec:
             asset_name=spec.asset_name,
             job=name_of(spec.surfaces_of),
             options=options_to(spec.options),
+            **_run_fields_to(spec),
         )
     return pb.JobSpec(
         asset_name=spec.asset_name,
@@ -287,7 +394,18 @@ def spec_to(spec: JobSpec) -> pb.JobSpec:
         model=spec.model,
         adapter=_optional(digest_to, spec.adapter),
         adapter_strength=spec.adapter_strength if spec.adapter else None,
+        **_run_fields_to(spec),
     )
+
+
+# Any: as for `_run_fields_from`.
+def _run_fields_to(spec: JobSpec) -> dict[str, Any]:
+    return {
+        "priority": spec.priority,
+        "run_timeout": _optional(_duration, spec.run_timeout_s),
+        "ignore_cache": spec.ignore_cache,
+        "labels": spec.labels,
+    }
 
 
 def options_to(options: AssetOptions) -> pb.AssetOptions:
@@ -295,6 +413,27 @@ def options_to(options: AssetOptions) -> pb.AssetOptions:
     message = pb.AssetOptions()
     _fill(message, options)
     return message
+
+
+def limits_to(limits: Limits, max_chunk_bytes: int) -> pb.Limits:
+    """Write what the server refuses."""
+    return pb.Limits(
+        max_prompt_characters=limits.max_prompt_characters,
+        max_image_bytes=limits.max_image_bytes,
+        max_image_pixels=limits.max_image_pixels,
+        max_mesh_bytes=limits.max_mesh_bytes,
+        max_mesh_triangles=limits.max_mesh_triangles,
+        max_queued_jobs=limits.max_queued_jobs,
+        min_free_disk_bytes=limits.min_free_disk_bytes,
+        max_chunk_bytes=max_chunk_bytes,
+        max_images=limits.max_images,
+        max_variants=limits.max_variants,
+        max_adapter_bytes=limits.max_adapter_bytes,
+        max_project_jobs=limits.max_project_jobs,
+        max_project_bytes=limits.max_project_bytes,
+        max_run_timeout=_duration(limits.max_run_timeout_s) if limits.max_run_timeout_s else None,
+        job_retention=_duration(limits.keep_jobs_s) if limits.keep_jobs_s else None,
+    )
 
 
 def stages_to(stages: Iterable[Stage]) -> list[Any]:  # Any: as `_number`
@@ -373,6 +512,10 @@ def _stage(stage: Stage) -> Any:
     return _number(pb.StageKind.DESCRIPTOR, stage)
 
 
+def _stage_state(state: StageState) -> Any:
+    return _number(pb.StageState.DESCRIPTOR, state)
+
+
 def _stage_to(status: StageStatus) -> pb.StageStatus:
     return pb.StageStatus(
         stage=_stage(status.stage),
@@ -380,6 +523,8 @@ def _stage_to(status: StageStatus) -> pb.StageStatus:
         start_time=_timestamp(status.start_us),
         end_time=_optional(_timestamp, status.end_us),
         preview=_optional(digest_to, status.preview),
+        state=_stage_state(status.state),
+        attempt=status.attempt,
     )
 
 

@@ -1,6 +1,6 @@
 """Jobs: what they are, which state may follow which, and what an event does to them.
 
-Pure data; `journal.py` keeps it.
+Pure data; `journal/` keeps it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,6 +48,16 @@ NEXT_STATES: Mapping[JobState, frozenset[JobState]] = {
 }
 
 
+class StageState(StrEnum):
+    """Where a stage is."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    REUSED = "reused"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
 @dataclass(frozen=True, kw_only=True)
 class JobSpec:
     """What to make. Exactly one of prompt, image (a picture) and mesh (a GLB) is not None.
@@ -56,6 +66,11 @@ class JobSpec:
     model: which of the server's models; "" takes the first that fits. adapter: a LoRA file.
     surfaces_of: uid of the job whose dense surfaces are exported again; "" if they are to be made.
         All that says how they are made is then that job's.
+
+    The rest changes nothing of what comes out. priority: -10 to 10, higher starts first.
+    run_timeout_s: how long the tasks may run in all; None: as long as the server allows.
+    ignore_cache: run every task, also where the result of the same work is kept.
+    labels: for the client's own use.
     """
 
     asset_name: str
@@ -71,6 +86,10 @@ class JobSpec:
     adapter: Digest | None = None
     adapter_strength: float = 1.0
     surfaces_of: str = ""
+    priority: int = 0
+    run_timeout_s: float | None = None
+    ignore_cache: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_generated(self) -> bool:
@@ -81,6 +100,12 @@ class JobSpec:
     def images(self) -> tuple[Digest, ...]:
         """All pictures."""
         return (() if self.image is None else (self.image,)) + self.more_images
+
+    @property
+    def inputs(self) -> tuple[Digest, ...]:
+        """All blobs that it starts from."""
+        others = (self.mesh, self.shape, self.adapter)
+        return self.images + tuple(digest for digest in others if digest is not None)
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -107,12 +132,17 @@ class StateChanged:
 
 @dataclass(frozen=True, kw_only=True)
 class StageProgressed:
-    """A stage is done to `fraction`, the job to `job_fraction`; both in [0, 1]."""
+    """A stage is done to `fraction`, the job to `job_fraction`; both in [0, 1].
+
+    attempt: 1, and one more each time that the stage was begun again.
+    """
 
     stage: Stage
     fraction: float
     job_fraction: float
     remaining_s: float | None
+    state: StageState = StageState.RUNNING
+    attempt: int = 1
 
 
 Happening = StateChanged | StageProgressed | Previewed | Warned
@@ -134,13 +164,15 @@ class JobEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class StageStatus:
-    """How far a stage is."""
+    """How far a stage is. attempt: as in `StageProgressed`."""
 
     stage: Stage
     fraction: float
     start_us: int
     end_us: int | None = None
     preview: Digest | None = None
+    state: StageState = StageState.RUNNING
+    attempt: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,9 +221,18 @@ class JobDetails:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A request's life so far. `last_sequence` is the latest event that is in it."""
+    """A request's life so far.
+
+    project: whom it belongs to; for others it does not exist.
+    last_sequence: of the latest event that is in it.
+    first_sequence: of the oldest event that the log still has; 1 until it is compacted.
+    run_us: how long its tasks have run in all; one that runs now counts when it ends.
+    retry_of: uid of the job that it repeats, "" for others. from_stage: the first stage that must
+        not come from the cache; None: all may.
+    """
 
     uid: str
+    project: str
     spec: JobSpec
     state: JobState
     details: JobDetails
@@ -199,20 +240,30 @@ class Job:
     create_us: int
     start_us: int | None
     end_us: int | None
+    first_sequence: int = 1
+    run_us: int = 0
+    retry_of: str = ""
+    from_stage: Stage | None = None
+
+    @property
+    def etag(self) -> str:
+        """A text that changes with every event."""
+        return str(self.last_sequence)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReadyTask:
     """A task that may start. outcomes: of the job's earlier tasks, in order.
 
-    lost_count: how many workers died under it.
+    attempt: the number of the try that is to start, for fencing. failure_count: how many tries
+        ended by no fault of the server: a lost worker, too little memory.
     """
 
     job: Job
     position: int
     kind: TaskKind
     attempt: int
-    lost_count: int
+    failure_count: int
     outcomes: tuple[TaskOutcome, ...]
 
 
@@ -254,14 +305,15 @@ def advance(job: Job, happening: Happening, now_us: int) -> Job:
             if state is JobState.RUNNING and job.start_us is None:
                 job = replace(job, start_us=now_us)
             if state.is_final:
-                details = replace(details, remaining_s=None)
+                details = replace(details, remaining_s=None, stages=_ended(details.stages, state))
                 job = replace(job, end_us=now_us)
             if state is JobState.SUCCEEDED:
                 details = replace(details, fraction=1.0)
             job = replace(job, state=state)
         case StageProgressed():
             before = _status(details, happening.stage, now_us)
-            is_done = happening.fraction >= 1
+            is_done = happening.state is not StageState.RUNNING
+            is_again = happening.attempt > before.attempt
             details = _with_status(
                 replace(
                     details,
@@ -271,7 +323,10 @@ def advance(job: Job, happening: Happening, now_us: int) -> Job:
                 replace(
                     before,
                     fraction=happening.fraction,
-                    end_us=(before.end_us or now_us) if is_done else None,
+                    start_us=now_us if is_again else before.start_us,
+                    end_us=(None if is_again else before.end_us) or now_us if is_done else None,
+                    state=happening.state,
+                    attempt=happening.attempt,
                 ),
             )
         case Previewed():
@@ -280,6 +335,21 @@ def advance(job: Job, happening: Happening, now_us: int) -> Job:
         case Warned():
             details = replace(details, warnings=(*details.warnings, happening))
     return replace(job, details=details, last_sequence=job.last_sequence + 1)
+
+
+_STAGE_ENDS: Mapping[JobState, StageState] = {
+    JobState.FAILED: StageState.FAILED,
+    JobState.CANCELLED: StageState.CANCELLED,
+    JobState.SUCCEEDED: StageState.SUCCEEDED,
+}
+
+
+def _ended(stages: Sequence[StageStatus], state: JobState) -> tuple[StageStatus, ...]:
+    """End the stages that the end of their job found running."""
+    return tuple(
+        replace(status, state=_STAGE_ENDS[state]) if status.state is StageState.RUNNING else status
+        for status in stages
+    )
 
 
 def _status(details: JobDetails, stage: Stage, now_us: int) -> StageStatus:

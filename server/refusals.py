@@ -7,7 +7,11 @@ Refusal             base: the call cannot be answered
 ├── RequestIdReused the request id belongs to a job with another spec
 ├── QueueFull       as many jobs wait as may
 ├── Draining        the server is shutting down
-├── LogEpochChanged the cursor is ahead of the log
+├── LogEpochChanged the cursor is of another log
+├── EventsCompacted the cursor is older than the log that is kept
+├── JobNotFinished  the job still waits or runs
+├── EtagMismatch    the job is not what the caller last saw
+├── QuotaExceeded   the project has as many jobs or bytes as it may
 ├── BlobMissing     no such blob
 ├── InputMissing    the picture or mesh of a job is not uploaded
 ├── SurfaceMissing  the job to export again has no dense surface
@@ -83,9 +87,33 @@ class Draining(Refusal):
 
 
 class LogEpochChanged(Refusal):
-    """The cursor is ahead of the job's log: the server's data were replaced."""
+    """The cursor is of another log: the server's data were replaced."""
 
     reason = "LOG_EPOCH_CHANGED"
+
+
+class EventsCompacted(Refusal):
+    """The cursor is older than the log that is kept; metadata `oldest_sequence` is the oldest."""
+
+    reason = "EVENTS_COMPACTED"
+
+
+class JobNotFinished(Refusal):
+    """The job still waits or runs; metadata `state`."""
+
+    reason = "JOB_NOT_FINISHED"
+
+
+class EtagMismatch(Refusal):
+    """The job is not what the caller last saw; metadata `etag` is what it is now."""
+
+    reason = "ETAG_MISMATCH"
+
+
+class QuotaExceeded(Refusal):
+    """The project has as many jobs or bytes as it may; metadata `quota`, `limit`."""
+
+    reason = "QUOTA_EXCEEDED"
 
 
 class BlobMissing(Refusal):

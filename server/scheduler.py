@@ -63,9 +63,9 @@ class Scheduler:
         """Look for work soon: something became ready or free."""
         self._wake.set()
 
-    async def cancel(self, uid: str) -> Job:
+    async def cancel(self, uid: str, *, project: str | None) -> Job:
         """Ask a job to stop; returns it as it is then. Raises `JobNotFound`."""
-        job = await self._store.cancel(uid)
+        job = await self._store.cancel(uid, project=project)
         if job.state is JobState.CANCELLING:
             if uid in self._running:
                 self._engine.cancel(uid)
@@ -106,13 +106,11 @@ class Scheduler:
 
     def _has_begun_jobs(self) -> bool:
         """Whether a job waits for its next task."""
-        return any(self._store.next_ready(kind, only_running=True) for kind in WorkerKind)
+        return any(self._store.ready_tasks(kind, only_running=True) for kind in WorkerKind)
 
     async def _dispatch(self, kind: WorkerKind) -> None:
         """Start ready tasks while there are free workers of this kind."""
-        while not self._is_stopped and (
-            ready := self._store.next_ready(kind, only_running=self._is_draining)
-        ):
+        while not self._is_stopped and (ready := self._next_ready(kind)):
             uid = ready.job.uid
             if problem := self._engine.problem(kind):
                 error = JobError(reason="WORKER_LOST", message=problem, stage=None)
@@ -143,8 +141,14 @@ class Scheduler:
                 continue
             ended = self._engine.run(task, listener)
             self._running[uid] = asyncio.create_task(self._see_off(ready, ended))
-            if self._store.job(uid).state is not JobState.RUNNING:  # cancelled meanwhile
+            if (
+                self._store.job(uid, project=None).state is not JobState.RUNNING
+            ):  # cancelled meanwhile
                 self._engine.cancel(uid)
+
+    def _next_ready(self, kind: WorkerKind) -> ReadyTask | None:
+        names = self._store.ready_tasks(kind, only_running=self._is_draining)
+        return self._store.ready_task(names[0]) if names else None
 
     def _listener(self, ready: ReadyTask) -> Listener:
         """Return what turns the task's news into events."""
@@ -183,7 +187,9 @@ class Scheduler:
             logger.error("job %s: its end could not be written down: %s", uid, error)
         finally:
             del self._running[uid]
-        if self._store.job(uid).state is JobState.CANCELLING:  # asked while it was seen off
+        if (
+            self._store.job(uid, project=None).state is JobState.CANCELLING
+        ):  # asked while it was seen off
             await self._store.finish_cancelled(uid)
         self.kick()
 
@@ -194,12 +200,13 @@ class Scheduler:
         except TaskStopped:
             return await self._store.requeue(uid)  # which ends a job that is CANCELLING
         except WorkerLost as error:
-            if ready.lost_count + 1 < _MAX_LOST_WORKERS:
+            if ready.failure_count + 1 < _MAX_LOST_WORKERS:
                 warning = Warned(
-                    stage=_stage_of(self._store.job(uid)), message=f"{error}; repeated"
+                    stage=_stage_of(self._store.job(uid, project=None)),
+                    message=f"{error}; repeated",
                 )
-                return await self._store.retry_task(ready, warning)
-            stage = _stage_of(self._store.job(uid))
+                return await self._store.retry_task(ready, warning, delay_s=0.0)
+            stage = _stage_of(self._store.job(uid, project=None))
             lost = JobError(
                 reason="WORKER_LOST", message=f"{error}, twice", stage=stage, is_retryable=True
             )
@@ -208,7 +215,7 @@ class Scheduler:
             failed = JobError(
                 reason=error.reason,
                 message=str(error),
-                stage=error.stage or _stage_of(self._store.job(uid)),
+                stage=error.stage or _stage_of(self._store.job(uid, project=None)),
                 metadata=error.metadata,
                 is_retryable=error.is_retryable,
             )

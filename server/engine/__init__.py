@@ -101,11 +101,14 @@ class Task:
                         dumps(self.options.sparse_structure),
                         dumps(self.options.slat),
                         dumps(self.options.decode),
+                        dumps(self.options.provenance),
                     ],
+                    "recipe": dumps(self.recipe),  # without a mesh it makes the report
                 }
             case TaskKind.BUILD:
                 decisive |= {
                     "name": self.asset_name,
+                    "variant": self.variant,  # of the files that it leaves
                     "options": dumps(self.options),
                     "is_generated": self.is_generated,
                     "has_size": self.has_size,
@@ -173,6 +176,11 @@ class TaskOutcome:
     records: tuple[StageRecord, ...] = ()
     warnings: tuple[str, ...] = ()
 
+    @property
+    def digests(self) -> tuple[Digest, ...]:
+        """All blobs that it names."""
+        return self.surfaces + self.slats + tuple(one.digest for one in self.artifacts)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Progressed:
@@ -234,6 +242,8 @@ class TaskStopped(Exception):
 
 class WorkerLost(Exception):
     """The worker process died under the task."""
+
+    reason = "WORKER_LOST"
 
 
 class WorkerState(StrEnum):

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 
 from server import convert
-from server.artifacts import ArtifactStore
+from server.artifacts import CHUNK_BYTES, ArtifactStore, Digest, Upload
 from server.calls import Call
+from server.journal import JobStore
 from server.pb import lodsmith_pb2 as pb
-from server.refusals import InvalidRequest
+from server.refusals import BlobMissing, InvalidRequest, TooLarge
 from server.services.limits import DrainFlag, Limits, check_size
 
 _MAX_DIGESTS = 1000
@@ -17,7 +18,10 @@ _MAX_DIGESTS = 1000
 class BlobService:
     """Bytes in and out. Whatever waits for the disk runs on threads."""
 
-    def __init__(self, *, artifacts: ArtifactStore, limits: Limits, drain: DrainFlag) -> None:
+    def __init__(
+        self, *, store: JobStore, artifacts: ArtifactStore, limits: Limits, drain: DrainFlag
+    ) -> None:
+        self._store = store
         self._artifacts = artifacts
         self._limits = limits
         self._drain = drain
@@ -36,49 +40,36 @@ class BlobService:
             convert.digest_from(digest, f"digests[{index}]")
             for index, digest in enumerate(request.digests)
         ]
-        sizes = await asyncio.to_thread(
-            lambda: [self._artifacts.size(digest.sha256) for digest in digests]
-        )
-        missing = [digest for digest, size in zip(digests, sizes, strict=True) if size is None]
+        missing = [digest for digest in digests if self._size(digest, call) is None]
         return pb.FindMissingBlobsResponse(missing=map(convert.digest_to, missing))
 
     async def write_blob(
         self, requests: AsyncIterator[pb.WriteBlobRequest], call: Call
     ) -> pb.WriteBlobResponse:
         """See the contract."""
-        self._drain.check()
         first = await anext(requests, None)
         if first is None:
             raise InvalidRequest("the upload has no message", field="upload_id")
-        digest = convert.digest_from(first.digest, "digest")
-        check_size(digest.size_bytes, self._limits.max_blob_bytes, "digest")
-        await asyncio.to_thread(self._artifacts.check_space, digest.size_bytes)
-        with self._artifacts.upload(first.upload_id, digest) as upload:
+        async with self._upload(first, call) as upload:
             if not upload.is_complete:  # else what is still to come need not be read
-                await asyncio.to_thread(upload.append, first.offset, first.data)
+                await self._append(upload, first)
                 async for request in requests:
-                    await asyncio.to_thread(upload.append, request.offset, request.data)
-                await asyncio.to_thread(upload.finish)
-            return pb.WriteBlobResponse(
-                committed_size=upload.committed_size, complete=upload.is_complete
-            )
+                    await self._append(upload, request)
+        return pb.WriteBlobResponse(
+            committed_size=upload.committed_size, complete=upload.is_complete
+        )
 
     async def write_blob_chunk(
         self, request: pb.WriteBlobChunkRequest, call: Call
     ) -> pb.WriteBlobChunkResponse:
         """See the contract."""
-        self._drain.check()
-        digest = convert.digest_from(request.digest, "digest")
-        check_size(digest.size_bytes, self._limits.max_blob_bytes, "digest")
-        await asyncio.to_thread(self._artifacts.check_space, digest.size_bytes)
-        with self._artifacts.upload(request.upload_id, digest) as upload:
+        async with self._upload(request, call) as upload:
             is_repeated = request.offset + len(request.data) <= upload.committed_size
-            if not upload.is_complete and not is_repeated:
-                await asyncio.to_thread(upload.append, request.offset, request.data)
-            await asyncio.to_thread(upload.finish)
-            return pb.WriteBlobChunkResponse(
-                committed_size=upload.committed_size, complete=upload.is_complete
-            )
+            if not upload.is_complete and not (request.data and is_repeated):
+                await self._append(upload, request)
+        return pb.WriteBlobChunkResponse(
+            committed_size=upload.committed_size, complete=upload.is_complete
+        )
 
     async def query_blob_write(
         self, request: pb.QueryBlobWriteRequest, call: Call
@@ -86,7 +77,7 @@ class BlobService:
         """See the contract."""
         digest = convert.digest_from(request.digest, "digest")
         committed_size = self._artifacts.committed_size(request.upload_id, digest)
-        size = self._artifacts.size(digest.sha256)
+        size = self._size(digest, call)
         return pb.QueryBlobWriteResponse(
             committed_size=committed_size if size is None else size, complete=size is not None
         )
@@ -98,7 +89,42 @@ class BlobService:
         digest = convert.digest_from(request.digest, "digest")
         if request.limit < 0:
             raise InvalidRequest(f"limit must not be negative, got {request.limit}", field="limit")
+        if self._size(digest, call) is None:
+            raise BlobMissing(f"there is no blob {digest.sha256}; upload it or run its job again")
         chunks = self._artifacts.chunks(digest.sha256, request.offset, request.limit or None)
         with closing(chunks):
             while chunk := await asyncio.to_thread(next, chunks, None):
                 yield pb.ReadBlobResponse(offset=chunk[0], data=chunk[1])
+
+    def _size(self, digest: Digest, call: Call) -> int | None:
+        """Return a blob's size in bytes, None for one that the caller's project does not have."""
+        return self._store.blob_size(call.project, digest.sha256)
+
+    @asynccontextmanager
+    async def _upload(
+        self, first: pb.WriteBlobRequest | pb.WriteBlobChunkRequest, call: Call
+    ) -> AsyncIterator[Upload]:
+        """Open an upload, and finish it where all bytes are there at the end."""
+        self._drain.check()
+        digest = convert.digest_from(first.digest, "digest")
+        check_size(digest.size_bytes, self._limits.max_blob_bytes, "digest")
+        is_there = self._size(digest, call) is not None
+        if not is_there:
+            self._store.check_bytes(call.project, digest.size_bytes)
+            await asyncio.to_thread(self._artifacts.check_space, digest.size_bytes)
+        with self._artifacts.upload(first.upload_id, digest, is_there=is_there) as upload:
+            yield upload
+            await asyncio.to_thread(upload.finish)
+            if upload.is_complete and not is_there:
+                await self._store.own_blob(call.project, digest)
+
+    async def _append(
+        self, upload: Upload, request: pb.WriteBlobRequest | pb.WriteBlobChunkRequest
+    ) -> None:
+        if len(request.data) > CHUNK_BYTES:
+            raise TooLarge(
+                f"data must have at most {CHUNK_BYTES:,} bytes, got {len(request.data):,}",
+                field="data",
+                metadata={"max_bytes": str(CHUNK_BYTES)},
+            )
+        await asyncio.to_thread(upload.append, request.offset, request.data)

@@ -13,6 +13,8 @@ from server.artifacts import CHUNK_BYTES
 from server.calls import Call
 from server.engine import Engine, TaskKind
 from server.estimate import STAGES_OF
+from server.jobs import JobState
+from server.journal import JobStore
 from server.pb import lodsmith_pb2 as pb
 from server.services.limits import DrainFlag, Limits
 
@@ -25,18 +27,26 @@ class CatalogService:
     """What this server is and can do."""
 
     def __init__(
-        self, *, engine: Engine, limits: Limits, models: LoadOptions, drain: DrainFlag
+        self,
+        *,
+        store: JobStore,
+        engine: Engine,
+        limits: Limits,
+        models: LoadOptions,
+        drain: DrainFlag,
     ) -> None:
+        self._store = store
         self._engine = engine
         self._limits = limits
         self._models = models
         self._drain = drain
+        self.http_port = 0  # known once it is listened on
 
     async def get_server_info(
         self, request: pb.GetServerInfoRequest, call: Call
     ) -> pb.GetServerInfoResponse:
         """See the contract."""
-        limits = self._limits
+        counts = self._store.job_counts()
         loaded = next((w.models for w in self._engine.workers() if w.models), ())
         models = await asyncio.to_thread(_described, self._models, loaded)
         return pb.GetServerInfoResponse(
@@ -45,20 +55,12 @@ class CatalogService:
             workers=[convert.worker_to(worker) for worker in self._engine.workers()],
             model=models[0],
             models=models,
-            limits=pb.Limits(
-                max_prompt_characters=limits.max_prompt_characters,
-                max_image_bytes=limits.max_image_bytes,
-                max_image_pixels=limits.max_image_pixels,
-                max_mesh_bytes=limits.max_mesh_bytes,
-                max_mesh_triangles=limits.max_mesh_triangles,
-                max_queued_jobs=limits.max_queued_jobs,
-                min_free_disk_bytes=limits.min_free_disk_bytes,
-                max_chunk_bytes=CHUNK_BYTES,
-                max_images=limits.max_images,
-                max_variants=limits.max_variants,
-                max_adapter_bytes=limits.max_adapter_bytes,
-            ),
+            limits=convert.limits_to(self._limits, CHUNK_BYTES),
             library_versions={name: _version(name) for name in LIBRARIES},
+            http_port=self.http_port,
+            log_epoch=self._store.log_epoch,
+            queued_job_count=counts.get(JobState.QUEUED, 0),
+            running_job_count=counts.get(JobState.RUNNING, 0),
         )
 
     async def list_pipelines(

@@ -1,8 +1,9 @@
-"""JobService: create, look at, follow, cancel."""
+"""JobService: what becomes of requests for assets."""
 
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,20 +14,22 @@ from pipeline.export.name import asset_name
 from server import convert
 from server.artifacts import ArtifactStore, Digest
 from server.calls import Call
+from server.failpoints import hit
 from server.jobs import Job, JobDetails, JobSpec, JobState
-from server.journal import Clock, JobStore
+from server.journal import Clock, Entry, Heartbeat, JobStore, Snapshot
 from server.pb import lodsmith_pb2 as pb
 from server.refusals import InputMissing, InvalidRequest, QueueFull
 from server.scheduler import Scheduler
 from server.services.limits import DrainFlag, Limits, check_size
 
 _MAX_NAME_CHARACTERS = 200
+_MAX_PAGE_SIZE = 500
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{0,64}")
 _PAGE_TOKEN = re.compile(r"([0-9a-f]{32})?")
 
 
 class JobService:
-    """Jobs: create, look at, follow, cancel."""
+    """Jobs: create, look at, follow, stop, run again, forget."""
 
     def __init__(
         self,
@@ -50,109 +53,204 @@ class JobService:
     async def create_job(self, request: pb.CreateJobRequest, call: Call) -> pb.CreateJobResponse:
         """See the contract."""
         self._drain.check()
-        spec = await self._checked(request)
+        _check_request_id(request.request_id)
+        spec = await self._checked(request.spec, call.project)
+        if not self._is_known(call.project, request.request_id):
+            self._check_room()
         if request.validate_only:
-            return pb.CreateJobResponse(job=convert.job_to(_unborn(spec, self._clock())))
-        job, is_known = await self._store.create(request_id=request.request_id, spec=spec)
+            unborn = _unborn(spec, call.project, self._clock())
+            return pb.CreateJobResponse(job=convert.job_to(unborn))
+        job, is_known = await self._store.create(
+            project=call.project, request_id=request.request_id, spec=spec
+        )
+        hit("create.answer")
         self._scheduler.kick()
-        return pb.CreateJobResponse(job=convert.job_to(job), deduplicated=is_known)
+        return pb.CreateJobResponse(job=self._told(job), deduplicated=is_known)
 
     async def get_job(self, request: pb.GetJobRequest, call: Call) -> pb.GetJobResponse:
         """See the contract."""
-        job = self._store.job(convert.uid_of(request.name))
-        return pb.GetJobResponse(job=convert.job_to(job))
+        return pb.GetJobResponse(job=self._told(self._job(request.name, call)))
 
     async def list_jobs(self, request: pb.ListJobsRequest, call: Call) -> pb.ListJobsResponse:
         """See the contract."""
-        if not 0 <= request.page_size <= 500:
-            raise InvalidRequest(
-                f"page_size must be in [0, 500], got {request.page_size}", field="page_size"
-            )
+        _check_range(request.page_size, 0, _MAX_PAGE_SIZE, "page_size")
         if not _PAGE_TOKEN.fullmatch(request.page_token):
             raise InvalidRequest(
                 "page_token is not one of this server; start with the first page",
                 field="page_token",
             )
         size = request.page_size or 50
-        states = [convert.job_state_from(state, "states") for state in request.states]
-        jobs = self._store.jobs(before=request.page_token, limit=size + 1, states=states)
+        jobs = self._store.jobs(
+            project=call.project,
+            before=request.page_token,
+            limit=size + 1,
+            states=[convert.job_state_from(state, "states") for state in set(request.states)],
+            labels=convert.labels_from(request.labels, "labels"),
+            since_us=convert.time_from(request, "created_since"),
+            before_us=convert.time_from(request, "created_before"),
+        )
         return pb.ListJobsResponse(
-            jobs=[convert.job_to(job) for job in jobs[:size]],
+            jobs=[self._told(job) for job in jobs[:size]],
             next_page_token=jobs[size - 1].uid if len(jobs) > size else "",
         )
 
     async def watch_job(
         self, request: pb.WatchJobRequest, call: Call
-    ) -> AsyncIterator[pb.WatchJobResponse]:
+    ) -> AsyncIterator[pb.WatchJobResponse | bytes]:
         """See the contract."""
-        uid = convert.uid_of(request.name)
-        after = request.after_sequence
-        if after == 0:
-            job = self._store.job(uid)
-            after = job.last_sequence
-            yield pb.WatchJobResponse(event=convert.snapshot_to(job, self._clock()))
-        async for event in self._store.follow(uid, after):
-            message = convert.event_to(event, lambda: self._store.job(uid))
-            yield pb.WatchJobResponse(event=message)
+        heartbeat_s = convert.seconds_from(request, "heartbeat_interval", 5, 60)
+        following = self._store.follow(
+            convert.uid_of(request.name),
+            request.after_sequence,
+            project=call.project,
+            log_epoch=request.log_epoch,
+            heartbeat_s=self._limits.heartbeat_s if heartbeat_s is None else heartbeat_s,
+        )
+        async with aclosing(following):
+            async for item in following:
+                match item:
+                    case Snapshot(job=job):
+                        yield pb.WatchJobResponse(event=self._snapshot(job))
+                    case Heartbeat():
+                        yield pb.WatchJobResponse(event=self._heartbeat(request.name, call))
+                    case entry:
+                        yield entry.wire(self._wire)
 
     async def list_job_events(
         self, request: pb.ListJobEventsRequest, call: Call
     ) -> pb.ListJobEventsResponse:
         """See the contract."""
-        raise NotImplementedError
-
-    async def retry_job(self, request: pb.RetryJobRequest, call: Call) -> pb.RetryJobResponse:
-        """See the contract."""
-        raise NotImplementedError
-
-    async def delete_job(self, request: pb.DeleteJobRequest, call: Call) -> pb.DeleteJobResponse:
-        """See the contract."""
-        raise NotImplementedError
+        _check_range(request.page_size, 0, _MAX_PAGE_SIZE, "page_size")
+        page = await self._store.list_events(
+            convert.uid_of(request.name),
+            request.after_sequence,
+            project=call.project,
+            log_epoch=request.log_epoch,
+            limit=request.page_size or 100,
+            wait_s=convert.seconds_from(request, "wait", 0, 30) or 0.0,
+        )
+        return pb.ListJobEventsResponse(
+            events=[self._event(entry) for entry in page.entries], complete=page.is_complete
+        )
 
     async def cancel_job(self, request: pb.CancelJobRequest, call: Call) -> pb.CancelJobResponse:
         """See the contract."""
-        job = await self._scheduler.cancel(convert.uid_of(request.name))
-        return pb.CancelJobResponse(job=convert.job_to(job))
+        job = await self._scheduler.cancel(convert.uid_of(request.name), project=call.project)
+        return pb.CancelJobResponse(job=self._told(job))
 
-    async def _checked(self, request: pb.CreateJobRequest) -> JobSpec:
-        """Return the request's spec if a job may be made of it."""
-        if not _REQUEST_ID.fullmatch(request.request_id):
-            raise InvalidRequest(
-                "request_id must be up to 64 characters of A-Z a-z 0-9 . _ : -, "
-                f"got {request.request_id[:80]!r}",
-                field="request_id",
-            )
-        if request.spec.WhichOneof("source") == "job":
-            uid = convert.uid_of(request.spec.job)
-            spec = convert.spec_again_from(request.spec, self._store.job(uid).spec, uid)
-            spec = replace(spec, asset_name=_asset_name(spec))
-            self._store.check_surfaces(uid)
+    async def retry_job(self, request: pb.RetryJobRequest, call: Call) -> pb.RetryJobResponse:
+        """See the contract."""
+        self._drain.check()
+        _check_request_id(request.request_id)
+        from_stage = convert.stage_from(request.from_stage, "from_stage")
+        if not self._is_known(call.project, request.request_id):
             self._check_room()
+        job, is_known = await self._store.retry(
+            convert.uid_of(request.name),
+            project=call.project,
+            request_id=request.request_id,
+            from_stage=from_stage,
+        )
+        self._scheduler.kick()
+        return pb.RetryJobResponse(job=self._told(job), deduplicated=is_known)
+
+    async def delete_job(self, request: pb.DeleteJobRequest, call: Call) -> pb.DeleteJobResponse:
+        """See the contract."""
+        await self._store.delete(
+            convert.uid_of(request.name), project=call.project, etag=request.etag
+        )
+        return pb.DeleteJobResponse()
+
+    # Answers
+
+    def _job(self, name: str, call: Call) -> Job:
+        return self._store.job(convert.uid_of(name), project=call.project)
+
+    def _told(self, job: Job) -> pb.Job:
+        """Write a job with what only the journal knows of it."""
+        return convert.job_to(
+            job,
+            log_epoch=self._store.log_epoch,
+            queue_position=self._queue_position(job),
+        )
+
+    def _queue_position(self, job: Job) -> int | None:
+        return self._store.queue().get(job.uid) if job.state is JobState.QUEUED else None
+
+    def _snapshot(self, job: Job) -> pb.JobEvent:
+        return convert.snapshot_to(
+            job,
+            self._clock(),
+            log_epoch=self._store.log_epoch,
+            queue_position=self._queue_position(job),
+        )
+
+    def _event(self, entry: Entry) -> pb.JobEvent:
+        return convert.event_to(entry.event, entry.job, log_epoch=self._store.log_epoch)
+
+    def _wire(self, entry: Entry) -> bytes:
+        return pb.WatchJobResponse(event=self._event(entry)).SerializeToString()
+
+    def _heartbeat(self, name: str, call: Call) -> pb.JobEvent:
+        job = self._job(name, call)
+        return convert.heartbeat_to(job, self._clock(), queue_position=self._queue_position(job))
+
+    # Checks
+
+    async def _checked(self, message: pb.JobSpec, project: str) -> JobSpec:
+        """Return what to make if a job may be made of it."""
+        if message.WhichOneof("source") == "job":
+            uid = convert.uid_of(message.job)
+            earlier = self._store.job(uid, project=project)
+            spec = convert.spec_again_from(message, earlier.spec, uid)
+            spec = replace(spec, asset_name=_asset_name(spec))
+            _check_run_timeout(spec, self._limits)
+            self._store.check_surfaces(uid, project=project)
             return spec
-        spec = convert.spec_from(request.spec)
+        spec = convert.spec_from(message)
         spec = replace(spec, asset_name=_asset_name(spec))
+        limits = self._limits
+        _check_run_timeout(spec, limits)
         if spec.prompt is not None:
-            _check_prompt(spec.prompt, self._limits.max_prompt_characters)
+            _check_prompt(spec.prompt, limits.max_prompt_characters)
         if spec.is_generated:
-            _check_generation(spec, self._limits)
+            _check_generation(spec, limits)
         else:
             _check_no_generation(spec)
-        limits = self._limits
+
+        def there(digest: Digest, field: str, max_bytes: int) -> Digest:
+            """Return the digest of an input with the size that the blob really has."""
+            size = self._store.blob_size(project, digest.sha256)
+            if size is None:
+                raise InputMissing(
+                    f"{field} {digest.sha256} is not on the server; upload it with WriteBlob first",
+                    field=field,
+                    metadata={"sha256": digest.sha256},
+                )
+            check_size(size, max_bytes, field)
+            return Digest(sha256=digest.sha256, size_bytes=size)
+
+        def there_if_any(digest: Digest | None, field: str, max_bytes: int) -> Digest | None:
+            return None if digest is None else there(digest, field, max_bytes)
+
         spec = replace(
             spec,
-            image=self._uploaded(spec.image, "spec.image", limits.max_image_bytes),
+            image=there_if_any(spec.image, "spec.image", limits.max_image_bytes),
             more_images=tuple(
-                self._there(image, f"spec.more_images[{index}]", limits.max_image_bytes)
+                there(image, f"spec.more_images[{index}]", limits.max_image_bytes)
                 for index, image in enumerate(spec.more_images)
             ),
-            mesh=self._uploaded(spec.mesh, "spec.mesh", limits.max_mesh_bytes),
-            shape=self._uploaded(spec.shape, "spec.shape", limits.max_mesh_bytes),
-            adapter=self._uploaded(spec.adapter, "spec.adapter", limits.max_adapter_bytes),
+            mesh=there_if_any(spec.mesh, "spec.mesh", limits.max_mesh_bytes),
+            shape=there_if_any(spec.shape, "spec.shape", limits.max_mesh_bytes),
+            adapter=there_if_any(spec.adapter, "spec.adapter", limits.max_adapter_bytes),
         )
         if spec.is_generated:
             await asyncio.to_thread(_check_models, self._models)
-        self._check_room()
         return spec
+
+    def _is_known(self, project: str, request_id: str) -> bool:
+        """Whether a request was answered before: what is full now must not refuse it."""
+        return bool(request_id) and self._store.job_of_request(project, request_id) is not None
 
     def _check_room(self) -> None:
         """Raise if the disk or the queue is full."""
@@ -164,27 +262,35 @@ class JobService:
                 retry_after_s=10.0,
             )
 
-    def _uploaded(self, digest: Digest | None, field: str, max_bytes: int) -> Digest | None:
-        """As `_there`, for an input that may be absent."""
-        return None if digest is None else self._there(digest, field, max_bytes)
 
-    def _there(self, digest: Digest, field: str, max_bytes: int) -> Digest:
-        """Return the digest of an input with the size that the blob really has."""
-        size = self._artifacts.size(digest.sha256)
-        if size is None:
-            raise InputMissing(
-                f"{field} {digest.sha256} is not on the server; upload it with WriteBlob first",
-                field=field,
-                metadata={"sha256": digest.sha256},
-            )
-        check_size(size, max_bytes, field)
-        return Digest(sha256=digest.sha256, size_bytes=size)
+def _check_request_id(request_id: str) -> None:
+    if not _REQUEST_ID.fullmatch(request_id):
+        raise InvalidRequest(
+            "request_id must be up to 64 characters of A-Z a-z 0-9 . _ : -, "
+            f"got {request_id[:80]!r}",
+            field="request_id",
+        )
 
 
-def _unborn(spec: JobSpec, now_us: int) -> Job:
+def _check_range(value: int, least: int, most: int, field: str) -> None:
+    if not least <= value <= most:
+        raise InvalidRequest(f"{field} must be in [{least}, {most}], got {value}", field=field)
+
+
+def _check_run_timeout(spec: JobSpec, limits: Limits) -> None:
+    most_s = limits.max_run_timeout_s
+    if most_s and spec.run_timeout_s is not None and spec.run_timeout_s > most_s:
+        raise InvalidRequest(
+            f"spec.run_timeout must be at most {most_s:g} s, got {spec.run_timeout_s:g} s",
+            field="spec.run_timeout",
+        )
+
+
+def _unborn(spec: JobSpec, project: str, now_us: int) -> Job:
     """Return what a job of `spec` would look like."""
     return Job(
         uid="",
+        project=project,
         spec=spec,
         state=JobState.QUEUED,
         details=JobDetails(),

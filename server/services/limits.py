@@ -7,7 +7,10 @@ from server.refusals import Draining, TooLarge
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What the server refuses; see `Limits` in the contract. All ends included."""
+    """What the server refuses; see `Limits` in the contract. All ends included; 0 is no limit.
+
+    heartbeat_s: longest silence of a watch that asks for nothing else.
+    """
 
     max_prompt_characters: int
     max_image_bytes: int
@@ -19,6 +22,11 @@ class Limits:
     max_variants: int
     max_queued_jobs: int
     min_free_disk_bytes: int
+    max_project_jobs: int
+    max_project_bytes: int
+    max_run_timeout_s: float
+    keep_jobs_s: float
+    heartbeat_s: float
 
     @property
     def max_blob_bytes(self) -> int:

@@ -21,6 +21,7 @@ from server.jobs import Job, JobSpec, JobState
 from server.journal import JobStore
 from server.scheduler import Scheduler
 
+P = "local"
 BLOB = Digest(sha256="aa" * 32, size_bytes=1)
 OUTCOMES = {
     TaskKind.IMPORT: TaskOutcome(surfaces=(BLOB,)),
@@ -81,14 +82,16 @@ def run(folder: Path, engine: InstantEngine, *specs: JobSpec) -> list[Job]:
         store = JobStore(folder / "journal.sqlite3", clock=lambda: 1)
         await store.open()
         for spec in specs:
-            await store.create(request_id="", spec=spec)
+            for digest in spec.inputs:
+                await store.own_blob(P, digest)
+            await store.create(project=P, request_id="", spec=spec)
         scheduler = Scheduler(store, engine)
         await scheduler.start()
-        for job in store.jobs(before="", limit=9, states=()):
-            async for _ in store.follow(job.uid, 0):
+        for job in store.jobs(project=P, limit=9):
+            async for _ in store.follow(job.uid, 0, project=P):
                 pass
         await scheduler.drain(0)
-        ended = store.jobs(before="", limit=9, states=())
+        ended = store.jobs(project=P, limit=9)
         await store.close()
         return ended[::-1]
 
@@ -109,8 +112,8 @@ def test_a_task_that_cannot_be_made_fails_its_job_and_no_other(tmp_path: Path) -
     async def leave_an_odd_job() -> str:
         store = JobStore(tmp_path / "journal.sqlite3", clock=lambda: 0)
         await store.open()
-        job, _ = await store.create(request_id="", spec=CHAIR)
-        generate = store.next_ready(WorkerKind.GENERATOR)
+        job, _ = await store.create(project=P, request_id="", spec=CHAIR)
+        generate = store.ready_task(store.ready_tasks(WorkerKind.GENERATOR)[0])
         assert generate is not None
         await store.start_task(generate, key="")
         await store.finish_task(generate, OUTCOMES[TaskKind.GENERATE])

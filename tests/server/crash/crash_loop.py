@@ -29,13 +29,8 @@ from tests.server.crash import connect_watch
 HOST = "127.0.0.1"
 FINAL = (pb.JOB_STATE_SUCCEEDED, pb.JOB_STATE_FAILED, pb.JOB_STATE_CANCELLED)
 LOST = (pb.ERROR_REASON_WORKER_LOST, pb.ERROR_REASON_INPUT_QUARANTINED)
-SERVER_POINTS = (
-    "journal.before_commit",
-    "journal.after_commit",
-    "create.before_answer",
-    "report.before_taken",
-)
-WORKER_POINTS = ("blob.before_publish", "blob.after_publish", "report.before_sent")
+SERVER_POINTS = ("commit.before", "commit.after", "create.answer", "report.taken", "collect.rows")
+WORKER_POINTS = ("publish.before", "publish.after", "report.send", "report.sent")
 JOBS_PER_ROUND = 3
 _SETTLE_S = 120.0
 

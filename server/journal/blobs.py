@@ -1,0 +1,78 @@
+"""Which project has which blob, and what still needs it.
+
+A project has a blob when it has uploaded all of its bytes or a job of it made them; that another
+project has the same bytes is nothing it can learn. What holds a blob is a job, by its uid, or a
+row of the stage cache, by its key. The functions here run within a transaction of the caller.
+"""
+
+import sqlite3
+from collections.abc import Iterable
+
+from server.artifacts import Digest
+
+
+def size(database: sqlite3.Connection, project: str, sha256: str) -> int | None:
+    """Return the size of a project's blob in bytes, None for one that it does not have."""
+    row = database.execute(
+        "SELECT size_bytes FROM blobs WHERE project = ? AND sha256 = ?", (project, sha256)
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def project_bytes(database: sqlite3.Connection, project: str) -> int:
+    """Return how many bytes a project has, each blob counted once."""
+    row = database.execute(
+        "SELECT blob_bytes FROM projects WHERE project = ?", (project,)
+    ).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def own(database: sqlite3.Connection, project: str, digest: Digest, now_us: int) -> None:
+    """Give a project a blob. Again: its time starts anew."""
+    database.execute(
+        "INSERT INTO blobs VALUES (?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET time_us = excluded.time_us",
+        (project, digest.sha256, digest.size_bytes, now_us),
+    )
+
+
+def hold(
+    database: sqlite3.Connection,
+    project: str,
+    holder: str,
+    digests: Iterable[Digest],
+    now_us: int,
+) -> None:
+    """Note that `holder` needs blobs; gives the project those that it did not have."""
+    for digest in digests:
+        if size(database, project, digest.sha256) is None:
+            own(database, project, digest, now_us)
+        database.execute(
+            "INSERT OR IGNORE INTO blob_uses VALUES (?, ?, ?)", (project, digest.sha256, holder)
+        )
+
+
+def let_go(database: sqlite3.Connection, project: str, holder: str) -> None:
+    """Note that `holder` is gone."""
+    database.execute("DELETE FROM blob_uses WHERE project = ? AND holder = ?", (project, holder))
+
+
+def forget_unused(database: sqlite3.Connection, before_us: int, limit: int) -> int:
+    """Take from their projects blobs that nothing holds and that came before a time.
+
+    Returns how many: `limit` at most.
+    """
+    rows = database.execute(
+        "SELECT project, sha256 FROM blobs WHERE time_us < ? AND NOT EXISTS"
+        " (SELECT 1 FROM blob_uses AS used"
+        " WHERE used.project = blobs.project AND used.sha256 = blobs.sha256) LIMIT ?",
+        (before_us, limit),
+    ).fetchall()
+    database.executemany("DELETE FROM blobs WHERE project = ? AND sha256 = ?", rows)
+    return len(rows)
+
+
+def is_known(database: sqlite3.Connection, sha256: str) -> bool:
+    """Whether any project has a blob."""
+    row = database.execute("SELECT 1 FROM blobs WHERE sha256 = ? LIMIT 1", (sha256,)).fetchone()
+    return row is not None
