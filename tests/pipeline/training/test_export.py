@@ -99,7 +99,9 @@ def test_absorbing_the_scale_leaves_the_way_there_and_back_unchanged(scale: floa
         _absorb_scale(vae, scale)
         scaled, _ = vae.encoder(occupancy)
         torch.testing.assert_close(scaled, mean / scale, atol=1e-5, rtol=1e-4)
-        torch.testing.assert_close(vae.decoder(scaled), logits, atol=1e-4, rtol=1e-4)
+        # float32 rounds otherwise after scaling, and how depends on the processor.
+        torch.testing.assert_close(vae.decoder(scaled), logits, atol=1e-3, rtol=1e-3)
+        assert logits.abs().max() > 1
 
 
 def test_conditions_are_encoded_once(

@@ -108,7 +108,7 @@ def test_the_vae_of_the_published_kind_learns_by_overlap_alone(
     grids = small_grids(samples[:1])
     vae = structure.train_vae(
         grids,
-        replace(OPTIONS, steps=10),
+        replace(OPTIONS, steps=30),
         tmp_path / "vae.pt",
         encoder=PUBLISHED_ENCODER,
         decoder=PUBLISHED_DECODER,
