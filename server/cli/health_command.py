@@ -19,19 +19,29 @@ def health(
     ] = "lodsmith.v1.JobService",
     timeout_s: Annotated[float, typer.Option(min=0.1, help="Longest wait for the answer.")] = 5.0,
 ) -> None:
-    """Ask a server whether it takes jobs: exit code 0 if it does, 1 if not."""
+    """Ask a server whether it takes jobs: exit code 0 if it does, else 1."""
     import os
     import sys
 
-    from server.cli.asset import errors_as_exit_codes
-    from server.cli.health import health_of, own_address
+    import grpc
+
+    from pipeline.errors import InvalidInput
+    from server.cli.health import health_of, own_channel
     from server.config import read_config
 
-    with errors_as_exit_codes():
-        address = server or own_address(read_config(os.environ, flags={}))
-        answer = health_of(address, service, timeout_s)
-    print(f"{address}: {answer}", file=sys.stdout if answer == "SERVING" else sys.stderr)
-    raise typer.Exit(0 if answer == "SERVING" else 1)
+    try:
+        channel = (
+            grpc.insecure_channel(server)
+            if server
+            else own_channel(read_config(os.environ, flags={}), timeout_s)
+        )
+        with channel:
+            answer = health_of(channel, service, timeout_s)
+    except InvalidInput as error:  # 1, too: to a probe, other codes mean something else
+        answer = str(error)
+    is_well = answer == "SERVING"
+    print(answer, file=sys.stdout if is_well else sys.stderr)
+    raise typer.Exit(0 if is_well else 1)
 
 
 def register(app: typer.Typer) -> None:
