@@ -553,6 +553,7 @@ def serve(
     Every setting can stand in the file, and has a variable: LODSMITH_PORT, LODSMITH_MODELS, ...
     """
     import asyncio
+    import logging
     import os
 
     from server.app import serve as serve_forever
@@ -563,6 +564,7 @@ def serve(
     with errors_as_exit_codes():
         found = read_configuration(os.environ, flags=settings_of(context.params), file=config)
         start_log(found.config.log_level, found.config.log_format)
+        logging.getLogger(__name__).info("settings: %s", found.changes())
         asyncio.run(serve_forever(found.config))
 
 

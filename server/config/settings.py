@@ -22,7 +22,8 @@ Auth = Literal["auto", "token", "none"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 LogFormat = Literal["text", "json"]
 
-_ORIGIN = re.compile(r"https?://[^/\s*]+")
+_ORIGIN = re.compile(r"https?://[^/\s*@]+")
+_URL = re.compile(_ORIGIN.pattern + r"(/\S*)?")  # without a password: the configuration is shown
 _MAX_COUNT = 2**31 - 1  # what the contract's int32 can say
 _MAX_BYTES = 2**63 - 1
 _MAX_SECONDS = 315_576_000_000.0  # what its Duration can say: ten thousand years
@@ -260,9 +261,10 @@ class ServerConfig:
                 raise WrongSetting(
                     "allowed_hosts", f"must be names like assets.example, got {host!r}"
                 )
-        if self.otlp_endpoint and not _ORIGIN.match(self.otlp_endpoint):
+        if self.otlp_endpoint and not _URL.fullmatch(self.otlp_endpoint):
             raise WrongSetting(
-                "otlp_endpoint", f"must be like http://127.0.0.1:4318, got {self.otlp_endpoint!r}"
+                "otlp_endpoint",
+                "must be like http://127.0.0.1:4318, without a name or password in it",
             )
 
     def _check_access(self) -> None:

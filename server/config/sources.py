@@ -10,11 +10,12 @@ from typing import Any
 
 from pipeline.errors import InvalidInput
 from server.config.settings import ServerConfig, WrongSetting
-from server.config.values import Setting, from_text, from_toml
+from server.config.values import Setting, from_text, from_toml, to_text
 
 ENVIRONMENT_PREFIX = "LODSMITH_"
 FILE_VARIABLE = "LODSMITH_CONFIG"
 FILE_NAME = "lodsmith.toml"
+DEFAULT = "default"
 
 # Variables that are no settings of a server: which file has them, what a client shows, and where a
 # test of crashes ends the process.
@@ -35,6 +36,15 @@ class Configuration:
     config: ServerConfig
     sources: Mapping[str, str]
     file: Path | None
+
+    def changes(self) -> str:
+        """Return the settings that somebody has made, and where, for the log."""
+        made = [
+            f"{name} {to_text(kind, getattr(self.config, name))} ({self.sources[name]})"
+            for name, kind in _KINDS.items()
+            if self.sources[name] != DEFAULT
+        ]
+        return ", ".join(made) or "all defaults"
 
 
 def read_config(
@@ -67,7 +77,7 @@ def read_configuration(
             that does not fit.
     """
     values: dict[str, Any] = dict(defaults or {})  # Any: checked by `ServerConfig`
-    sources = dict.fromkeys(_KINDS, "default")
+    sources = dict.fromkeys(_KINDS, DEFAULT)
 
     file = file or config_file(environment)
     if file is not None:
@@ -84,7 +94,7 @@ def read_configuration(
         return Configuration(config=ServerConfig(**values), sources=sources, file=file)
     except WrongSetting as error:
         source = sources[error.name]
-        where = "" if source == "default" else f" (from {source})"
+        where = "" if source == DEFAULT else f" (from {source})"
         raise InvalidInput(f"{error}{where}") from error
 
 

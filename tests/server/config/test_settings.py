@@ -40,6 +40,7 @@ REMOTE = "0.0.0.0"
         ({"allowed_origins": ("https://a.example/x",)}, "allowed_origins must be like https://"),
         ({"allowed_hosts": ("http://a",)}, "allowed_hosts must be names"),
         ({"otlp_endpoint": "127.0.0.1:4318"}, "otlp_endpoint must be like http://"),
+        ({"otlp_endpoint": "http://ada:pw@a.example"}, "without a name or password"),
         ({"tls_cert": Path("cert.pem")}, "tls_key is missing"),
         ({"tls_key": Path("key.pem")}, "tls_cert is missing"),
         ({"tls_client_ca": Path("ca.pem")}, "tls_client_ca needs tls_cert and tls_key"),
@@ -66,6 +67,7 @@ def test_a_wrong_value_is_named(changes: dict[str, Any], message: str) -> None:
         {"port": 0, "http_port": 0},
         {"call_rate_per_s": 0.0, "call_burst": 0},
         {"worker_max_tasks": 0},
+        {"otlp_endpoint": "https://otel.example/prefix"},
     ],
 )
 def test_what_makes_sense_is_taken(changes: dict[str, Any]) -> None:

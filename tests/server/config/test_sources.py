@@ -56,6 +56,9 @@ def test_flags_win_over_the_environment_that_over_the_file_that_over_defaults(
     assert found.sources["mesh_memory_bytes"] == f"{file}:3"
     assert found.sources["models"] == f"{file}:6"
     assert found.sources["device"] == found.sources["host"] == "default"
+    assert found.changes().startswith("port 3 (--port), data_dir ")
+    assert "drain_s 2.5 s (LODSMITH_DRAIN_S)" in found.changes()
+    assert "device" not in found.changes()
 
 
 def test_every_setting_has_a_variable(environment: dict[str, str]) -> None:
