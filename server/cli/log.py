@@ -3,7 +3,8 @@
 import logging
 
 from server.calls.desk import RequestIdFilter
-from server.observe.logs import LogFormat, set_up_logging
+from server.config.settings import LogFormat
+from server.observe.logs import set_up_logging
 
 
 def start_log(level: str, format: LogFormat = "text") -> None:

@@ -6,12 +6,11 @@ once where it is known (`note`) and stands on every line after that.
 
 import logging
 import re
-from typing import Literal
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-LogFormat = Literal["text", "json"]
+from server.config.settings import LogFormat
 
 _FIRST = ("time", "level", "logger", "event")
 _NOTES = ("request_id", "principal", "project", "job", "stage", "attempt", "trace_id")

@@ -11,7 +11,8 @@ from typing import Any
 import grpc
 import pytest
 
-from server.observe.logs import LogFormat, forget_notes, note, set_up_logging
+from server.config.settings import LogFormat
+from server.observe.logs import forget_notes, note, set_up_logging
 from server.pb import lodsmith_pb2 as pb
 from tests.server.conftest import Peer
 
