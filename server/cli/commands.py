@@ -8,6 +8,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from server.cli.config_commands import (
+    AuthOption,
+    ConfigFile,
+    Device,
+    DrainS,
+    Host,
+    HttpPort,
+    InsecureAllowRemote,
+    LogFormatOption,
+    LogLevelOption,
+    MeshWorkers,
+    Models,
+    Port,
+    ServerDataDir,
+    TlsCert,
+    TlsClientCa,
+    TlsKey,
+    config_app,
+    settings_of,
+)
+from server.cli.health_command import register as register_health
 from server.cli.model_commands import models_app
 from server.cli.picture_commands import register as register_pictures
 from server.cli.quality_commands import register as register_quality
@@ -200,13 +221,6 @@ DataDir = Annotated[
         file_okay=False,
         help="Keep the job in this folder, so that `lodsmith reexport` can go on from it. Default: "
         "it is gone afterwards.",
-    ),
-]
-Models = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="A model's name (`lodsmith models list`) or folder. Give it again for more than one: "
-        "each request takes the first that fits.  [default: starter]"
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per event on stdout.")]
@@ -516,58 +530,42 @@ def reexport(
 
 @app.command()
 def serve(
-    host: Annotated[str | None, typer.Option(help="[default: 127.0.0.1]")] = None,
-    port: Annotated[int | None, typer.Option(help="0: a free one.  [default: 50051]")] = None,
-    insecure_allow_remote: Annotated[
-        bool | None,
-        typer.Option(
-            "--insecure-allow-remote",
-            help="Allow another --host than loopback. There is no TLS and no login yet: whoever "
-            "reaches the port can use the server.",
-        ),
-    ] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder for jobs and artifacts.")] = None,
+    context: typer.Context,
+    config: ConfigFile = None,
+    host: Host = None,
+    port: Port = None,
+    http_port: HttpPort = None,
+    auth: AuthOption = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    tls_client_ca: TlsClientCa = None,
+    insecure_allow_remote: InsecureAllowRemote = None,
+    data_dir: ServerDataDir = None,
     models: Models = None,
-    device: Annotated[
-        str | None, typer.Option(help="Where the model runs: auto, cpu, cuda:0 ...")
-    ] = None,
-    mesh_workers: Annotated[
-        int | None, typer.Option(help="Mesh processes at work at once.  [default: 1]")
-    ] = None,
-    drain_s: Annotated[
-        float | None, typer.Option(help="Seconds that running jobs get at the end.  [default: 30]")
-    ] = None,
-    log_level: Annotated[str | None, typer.Option(help="[default: INFO]")] = None,
+    device: Device = None,
+    mesh_workers: MeshWorkers = None,
+    drain_s: DrainS = None,
+    log_level: LogLevelOption = None,
+    log_format: LogFormatOption = None,
 ) -> None:
     """Run the server. SIGTERM lets running jobs end first.
 
-    Every setting also has a variable: LODSMITH_PORT, LODSMITH_MODELS, ...
+    Every setting can stand in the file, and has a variable: LODSMITH_PORT, LODSMITH_MODELS, ...
     """
     import asyncio
+    import logging
     import os
 
     from server.app import serve as serve_forever
     from server.cli.asset import errors_as_exit_codes
     from server.cli.log import start_log
-    from server.config import read_config
+    from server.config import read_configuration
 
     with errors_as_exit_codes():
-        config = read_config(
-            os.environ,
-            flags={
-                "host": host,
-                "port": port,
-                "insecure_allow_remote": insecure_allow_remote,
-                "data_dir": data_dir,
-                "models": _models(models),
-                "device": device,
-                "mesh_workers": mesh_workers,
-                "drain_s": drain_s,
-                "log_level": log_level,
-            },
-        )
-        start_log(config.log_level)
-        asyncio.run(serve_forever(config))
+        found = read_configuration(os.environ, flags=settings_of(context.params), file=config)
+        start_log(found.config.log_level, found.config.log_format)
+        logging.getLogger(__name__).info("settings: %s", found.changes())
+        asyncio.run(serve_forever(found.config))
 
 
 @app.command()
@@ -577,15 +575,22 @@ def doctor(
     json: Json = False,
 ) -> None:
     """Check that everything is there: versions, devices, backends, weights, limits."""
+    import os
+
     from server.cli.asset import errors_as_exit_codes
     from server.cli.doctor import examine
+    from server.config import read_configuration
 
-    with errors_as_exit_codes(is_json=json), _client(server, models, is_generated=True) as client:
-        is_well = examine(client, is_json=json)
+    with errors_as_exit_codes(is_json=json):
+        configuration = None if server else read_configuration(os.environ, flags={})
+        with _client(server, models, is_generated=True) as client:
+            is_well = examine(client, configuration, is_json=json)
     raise typer.Exit(0 if is_well else 1)
 
 
 app.add_typer(models_app)
+app.add_typer(config_app)
+register_health(app)
 register(app)
 register_quality(app)
 register_pictures(app)

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from server.app import Server
@@ -23,7 +24,7 @@ def embedded_server(
     """Run a server for the length of a `with` block.
 
     Args:
-        models: Names or folders of models; None takes the environment's or the starter model.
+        models: Names or folders of models; None takes those of the settings.
         warm_generator: Load the model at once, because a job will need it.
         data_dir: Where its jobs stay. None: they are gone with it.
 
@@ -31,7 +32,7 @@ def embedded_server(
         Its address.
 
     Raises:
-        InvalidInput: If the environment or the folder is not usable.
+        InvalidInput: If the settings or the folder are not usable.
     """
     with tempfile.TemporaryDirectory(prefix="lodsmith-") as folder:
         config = read_config(
@@ -39,6 +40,8 @@ def embedded_server(
             flags={
                 "host": "127.0.0.1",
                 "port": 0,
+                "http": False,
+                "auth": "none",
                 "data_dir": data_dir or Path(folder),
                 "models": models,
                 "warm_generator": warm_generator,
@@ -46,6 +49,8 @@ def embedded_server(
             },
             defaults={"log_level": "WARNING"},
         )
+        # What protects a server that others can reach would only keep its own command out.
+        config = replace(config, tls_cert=None, tls_key=None, tls_client_ca=None)
         with running_server(config) as address:
             yield address
 

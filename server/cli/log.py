@@ -3,13 +3,12 @@
 import logging
 
 from server.calls.desk import RequestIdFilter
+from server.config.settings import LogFormat
+from server.observe.logs import set_up_logging
 
 
-def start_log(level: str) -> None:
+def start_log(level: str, format: LogFormat = "text") -> None:
     """Write log lines of `level` and above to stderr, each with the id of its call."""
-    handler = logging.StreamHandler()
-    handler.addFilter(RequestIdFilter())
-    handler.setFormatter(
-        logging.Formatter("%(asctime)s %(levelname)s [%(request_id)s] %(name)s: %(message)s")
-    )
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    set_up_logging(level, format)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(RequestIdFilter())
