@@ -18,7 +18,10 @@ Refusal             base: the call cannot be answered
 ├── BlobDamaged     stored bytes no longer hash to their name
 ├── DigestMismatch  uploaded bytes do not hash to what was announced
 ├── OffsetMismatch  bytes do not join what is there
-└── UploadBusy      another stream writes the same upload
+├── UploadBusy      another stream writes the same upload
+├── TokenInvalid    who calls is not known
+├── ScopeMissing    who calls may not do this
+└── RateLimited     more calls than there may be
 """
 
 from collections.abc import Mapping
@@ -156,3 +159,30 @@ class UploadBusy(Refusal):
     """Another stream writes the same upload."""
 
     reason = "UPLOAD_BUSY"
+
+
+class TokenInvalid(Refusal):
+    """No token, or one that is malformed, unknown, expired or revoked: the caller hears not which.
+
+    A caller who could tell them apart would learn which tokens there are.
+    """
+
+    reason = "TOKEN_INVALID"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this call needs a valid token, as the metadata `authorization: Bearer <token>`; "
+            "`lodsmith token add` makes one on the server's machine"
+        )
+
+
+class ScopeMissing(Refusal):
+    """The caller's token does not allow this call; metadata `scope` is what it lacks."""
+
+    reason = "SCOPE_MISSING"
+
+
+class RateLimited(Refusal):
+    """More calls than there may be; `retry_after_s` says when the next one may come."""
+
+    reason = "RATE_LIMITED"

@@ -1,1 +1,1 @@
-"""Who may call, and how often."""
+"""Who may call, how often, and what is remembered of it."""

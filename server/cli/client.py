@@ -15,6 +15,7 @@ from google.rpc import error_details_pb2 as details  # type: ignore[import-untyp
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
 from server.calls.errors import DETAILS_KEY
+from server.cli.channel import open_channel
 from server.pb import lodsmith_pb2 as pb
 from server.pb import lodsmith_pb2_grpc as pb_grpc
 
@@ -51,17 +52,21 @@ class CallFailed(Exception):
 class Client:
     """One server, seen by one client."""
 
-    def __init__(self, address: str, *, patience_s: float = PATIENCE_S) -> None:
-        """Talk to the server at `address` (host:port). Connects with the first call."""
+    def __init__(
+        self,
+        address: str,
+        *,
+        token: str = "",
+        tls_ca: Path | None = None,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        """Talk to the server at `address`. Connects with the first call.
+
+        `address`, `token` and `tls_ca` are as in `open_channel`, and so is what it raises.
+        """
         self._address = address
         self._patience_s = patience_s
-        self._channel = grpc.insecure_channel(
-            address,
-            options=[
-                ("grpc.keepalive_time_ms", 30_000),  # notices a server that is gone without a word
-                ("grpc.max_reconnect_backoff_ms", 2_000),
-            ],
-        )
+        self._channel = open_channel(address, token=token, tls_ca=tls_ca)
         self._jobs = pb_grpc.JobServiceStub(self._channel)
         self._blobs = pb_grpc.BlobServiceStub(self._channel)
         self._catalog = pb_grpc.CatalogServiceStub(self._channel)

@@ -32,6 +32,7 @@ from server.cli.health_command import register as register_health
 from server.cli.model_commands import models_app
 from server.cli.picture_commands import register as register_pictures
 from server.cli.quality_commands import register as register_quality
+from server.cli.token_commands import token_app
 from server.cli.train_command import register
 
 if TYPE_CHECKING:
@@ -212,7 +213,28 @@ AmbientOcclusion = Annotated[
     typer.Option("--ambient-occlusion/--no-ambient-occlusion", help="Bake an occlusion texture."),
 ]
 ServerAddress = Annotated[
-    str, typer.Option("--server", help="host:port of a server. Default: one of this command's own.")
+    str,
+    typer.Option(
+        "--server",
+        help="host:port of a server, grpcs://host:port of one with TLS. Default: one of this "
+        "command's own.",
+    ),
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file",
+        dir_okay=False,
+        help="File with the token for --server. Default: the variable LODSMITH_TOKEN.",
+    ),
+]
+TlsCa = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-ca",
+        dir_okay=False,
+        help="PEM file of the CA that has issued the certificate of --server. Default: public CAs.",
+    ),
 ]
 DataDir = Annotated[
     Path | None,
@@ -302,6 +324,8 @@ def generate(
     ambient_occlusion: AmbientOcclusion = None,
     settings: Settings = None,
     server: ServerAddress = "",
+    token_file: TokenFile = None,
+    tls_ca: TlsCa = None,
     models: Models = None,
     data_dir: DataDir = None,
     json: Json = False,
@@ -364,7 +388,14 @@ def generate(
         uploads.append(Upload(path=lora, digest=spec.adapter, kind="adapter"))
     with (
         errors_as_exit_codes(is_json=json),
-        _client(server, models, is_generated=True, data_dir=data_dir) as client,
+        _client(
+            server,
+            models,
+            is_generated=True,
+            data_dir=data_dir,
+            token_file=token_file,
+            tls_ca=tls_ca,
+        ) as client,
     ):
         make_asset(
             client,
@@ -404,6 +435,8 @@ def lod(
     ambient_occlusion: AmbientOcclusion = None,
     settings: Settings = None,
     server: ServerAddress = "",
+    token_file: TokenFile = None,
+    tls_ca: TlsCa = None,
     data_dir: DataDir = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -438,7 +471,14 @@ def lod(
     with (
         errors_as_exit_codes(is_json=json),
         one_file(mesh) as path,
-        _client(server, None, is_generated=False, data_dir=data_dir) as client,
+        _client(
+            server,
+            None,
+            is_generated=False,
+            data_dir=data_dir,
+            token_file=token_file,
+            tls_ca=tls_ca,
+        ) as client,
     ):
         upload = Upload(path=path, digest=spec.mesh, kind="mesh")
         make_asset(
@@ -476,6 +516,8 @@ def reexport(
     ambient_occlusion: AmbientOcclusion = None,
     settings: Settings = None,
     server: ServerAddress = "",
+    token_file: TokenFile = None,
+    tls_ca: TlsCa = None,
     data_dir: DataDir = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -515,7 +557,14 @@ def reexport(
     )
     with (
         errors_as_exit_codes(is_json=json),
-        _client(server, None, is_generated=False, data_dir=data_dir) as client,
+        _client(
+            server,
+            None,
+            is_generated=False,
+            data_dir=data_dir,
+            token_file=token_file,
+            tls_ca=tls_ca,
+        ) as client,
     ):
         make_asset(
             client,
@@ -571,6 +620,8 @@ def serve(
 @app.command()
 def doctor(
     server: ServerAddress = "",
+    token_file: TokenFile = None,
+    tls_ca: TlsCa = None,
     models: Models = None,
     json: Json = False,
 ) -> None:
@@ -583,13 +634,16 @@ def doctor(
 
     with errors_as_exit_codes(is_json=json):
         configuration = None if server else read_configuration(os.environ, flags={})
-        with _client(server, models, is_generated=True) as client:
+        with _client(
+            server, models, is_generated=True, token_file=token_file, tls_ca=tls_ca
+        ) as client:
             is_well = examine(client, configuration, is_json=json)
     raise typer.Exit(0 if is_well else 1)
 
 
 app.add_typer(models_app)
 app.add_typer(config_app)
+app.add_typer(token_app)
 register_health(app)
 register(app)
 register_quality(app)
@@ -598,9 +652,18 @@ register_pictures(app)
 
 @contextmanager
 def _client(
-    server: str, models: list[str] | None, *, is_generated: bool, data_dir: Path | None = None
+    server: str,
+    models: list[str] | None,
+    *,
+    is_generated: bool,
+    token_file: Path | None,
+    tls_ca: Path | None,
+    data_dir: Path | None = None,
 ) -> "Iterator[Client]":
     """Connect to the server that was named, or to one of our own."""
+    import os
+
+    from server.cli.channel import read_token
     from server.cli.client import Client
 
     if server:
@@ -608,9 +671,12 @@ def _client(
             raise typer.BadParameter("--models is for a server of this command's own; drop one")
         if data_dir is not None:
             raise typer.BadParameter("--data-dir is for a server of this command's own; drop one")
-        with Client(server, patience_s=SERVER_PATIENCE_S) as client:
+        token = read_token(os.environ, token_file)
+        with Client(server, token=token, tls_ca=tls_ca, patience_s=SERVER_PATIENCE_S) as client:
             yield client
         return
+    if token_file is not None or tls_ca is not None:
+        raise typer.BadParameter("--token-file and --tls-ca are for a --server; name it")
     from server.cli.embedded import embedded_server
     from server.cli.log import start_log
 
