@@ -22,7 +22,7 @@ from server.jobs import Job, JobDetails, JobSpec, JobState
 from server.journal import Clock, Heartbeat, JobStore, Snapshot
 from server.pb import lodsmith_pb2 as pb
 from server.pb import lodsmith_pb2_grpc as pb_grpc
-from server.refusals import Draining, InputMissing, InvalidRequest, QueueFull, TooLarge
+from server.refusals import BlobMissing, Draining, InputMissing, InvalidRequest, QueueFull, TooLarge
 from server.scheduler import Scheduler
 
 Context = grpc.aio.ServicerContext[Any, Any]  # Any: the stubs do not tie it to the method
@@ -216,8 +216,8 @@ class JobService(pb_grpc.JobServiceServicer):
 
     def _there(self, digest: Digest, field: str, max_bytes: int) -> Digest:
         """Return the digest of an input with the size that the blob really has."""
-        size = self._artifacts.size(digest.sha256)
-        if size is None:
+        size = self._store.blob_size(_PROJECT, digest.sha256)
+        if size is None or self._artifacts.size(digest.sha256) is None:
             raise InputMissing(
                 f"{field} {digest.sha256} is not on the server; upload it with WriteBlob first",
                 field=field,
@@ -249,7 +249,10 @@ class BlobService(pb_grpc.BlobServiceServicer):
         digest = convert.digest_from(first.digest, "digest")
         _check_size(digest.size_bytes, self._limits.max_blob_bytes, "digest")
         await asyncio.to_thread(self._artifacts.check_space, digest.size_bytes)
-        with self._artifacts.upload(first.upload_id, digest) as upload:
+        is_there = self._is_there(digest.sha256)
+        if not is_there:
+            self._store.check_bytes(_PROJECT, digest.size_bytes)
+        with self._artifacts.upload(_PROJECT, first.upload_id, digest, is_there=is_there) as upload:
             if not upload.is_complete:  # else what is still to come need not be read
                 await asyncio.to_thread(upload.append, first.offset, first.data)
                 async for request in requests:
@@ -261,16 +264,20 @@ class BlobService(pb_grpc.BlobServiceServicer):
                 committed_size=upload.committed_size, complete=upload.is_complete
             )
 
+    def _is_there(self, sha256: str) -> bool:
+        has_it = self._store.blob_size(_PROJECT, sha256) is not None
+        return has_it and self._artifacts.size(sha256) is not None
+
     async def QueryBlobWrite(  # noqa: N802
         self, request: pb.QueryBlobWriteRequest, context: Context
     ) -> pb.QueryBlobWriteResponse:
         """See the contract."""
         digest = convert.digest_from(request.digest, "digest")
-        committed_size = self._artifacts.committed_size(request.upload_id, digest)
-        size = self._artifacts.size(digest.sha256)
-        return pb.QueryBlobWriteResponse(
-            committed_size=committed_size if size is None else size, complete=size is not None
-        )
+        if self._is_there(digest.sha256):
+            size = self._store.blob_size(_PROJECT, digest.sha256)
+            return pb.QueryBlobWriteResponse(committed_size=size, complete=True)
+        size = self._artifacts.committed_size(_PROJECT, request.upload_id, digest)
+        return pb.QueryBlobWriteResponse(committed_size=size, complete=False)
 
     async def ReadBlob(  # noqa: N802
         self, request: pb.ReadBlobRequest, context: Context
@@ -279,6 +286,8 @@ class BlobService(pb_grpc.BlobServiceServicer):
         digest = convert.digest_from(request.digest, "digest")
         if request.limit < 0:
             raise InvalidRequest(f"limit must not be negative, got {request.limit}", field="limit")
+        if self._store.blob_size(_PROJECT, digest.sha256) is None:
+            raise BlobMissing(f"there is no blob {digest.sha256}; upload it or run its job again")
         chunks = self._artifacts.chunks(digest.sha256, request.offset, request.limit or None)
         with closing(chunks):
             while chunk := await asyncio.to_thread(next, chunks, None):
