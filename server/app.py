@@ -53,7 +53,11 @@ class Server:
         )
         self._store = JobStore(config.data_dir / "journal.sqlite3", clock=_now_us)
         self._engine = LocalPool(_crews(config))
-        self._scheduler = Scheduler(self._store, self._engine)
+        self._scheduler = Scheduler(
+            self._store,
+            self._engine,
+            is_there=lambda sha256: self._artifacts.size(sha256) is not None,
+        )
         self._drain = DrainFlag()
         self._health = HealthServicer()
         # Without a warm generator the first job finds out whether the models are good.

@@ -2,24 +2,33 @@
 
     <root>/sha256/ab/ab12...   finished blobs, read-only, never rewritten
     <root>/temporary/          blobs being written by `put`
-    <root>/uploads/            uploads that may go on: <sha256>.<upload id>
+    <root>/uploads/            uploads that may go on: <project's hash>.<sha256>.<upload id>
+    <root>/damaged/            blobs whose bytes changed on the disk, for whoever looks into it
+    <root>/lock                held, shared, by who makes a blob; alone, by who deletes one
 
 A blob appears by rename after fsync, so what has a name is whole. No text of a user ever becomes a
 path. Several processes may use one store: workers write their results themselves.
+
+A blob that is put again becomes young again, under the lock: what `discard` deletes as old is not
+what a worker has just relied on.
 """
 
 import errno
+import fcntl
 import hashlib
+import logging
 import os
 import re
 import shutil
+import time
 import uuid
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import DiskFull
+from server import failpoints
 from server.refusals import (
     BlobDamaged,
     BlobMissing,
@@ -28,6 +37,8 @@ from server.refusals import (
     OffsetMismatch,
     UploadBusy,
 )
+
+logger = logging.getLogger(__name__)
 
 CHUNK_BYTES = 1 << 20  # the fastest for gRPC, and far under its limit of 4 MiB per message
 
@@ -78,9 +89,11 @@ class ArtifactStore:
         self._blobs = root / "sha256"
         self._temporary = root / "temporary"
         self._uploads = root / "uploads"
+        self._damaged = root / "damaged"
+        self._lock = root / "lock"
         self._min_free_bytes = min_free_bytes
-        self._busy_uploads: set[str] = set()
-        for folder in (self._blobs, self._temporary, self._uploads):
+        self._busy_uploads: set[Path] = set()
+        for folder in (self._blobs, self._temporary, self._uploads, self._damaged):
             folder.mkdir(parents=True, exist_ok=True)
 
     def sweep(self) -> None:
@@ -105,10 +118,41 @@ class ArtifactStore:
         except FileNotFoundError:
             return None
 
+    def blobs(self) -> Iterator[str]:
+        """Yield the SHA-256 of every blob, in no order."""
+        for folder in self._blobs.iterdir():
+            yield from (path.name for path in folder.iterdir())
+
+    def discard(self, sha256: str, min_age_s: float) -> bool:
+        """Delete a blob that nobody needs, unless it was put less than `min_age_s` ago.
+
+        The age protects what is stored and not yet reported. Returns whether it was deleted.
+        """
+        path = self._path(sha256)
+        with self._locked(fcntl.LOCK_EX):
+            try:
+                if time.time() - path.stat().st_mtime < min_age_s:
+                    return False
+                path.unlink()
+            except FileNotFoundError:
+                return False
+        return True
+
+    def discard_uploads(self, min_age_s: float) -> int:
+        """Delete half-done uploads that have not grown for `min_age_s`. Returns how many."""
+        count = 0
+        for path in list(self._uploads.iterdir()):
+            with suppress(FileNotFoundError):  # finished meanwhile
+                is_old = time.time() - path.stat().st_mtime >= min_age_s
+                if is_old and path not in self._busy_uploads:
+                    path.unlink()
+                    count += 1
+        return count
+
     def put(self, content: bytes) -> Digest:
         """Store `content`; when this returns it survives a power loss. Safe to repeat."""
         digest = digest_of(content)
-        if self.size(digest.sha256) is None:
+        if not self._renew(digest.sha256):
             temporary = self._temporary / uuid.uuid4().hex
             try:
                 with _disk_full_named(), temporary.open("xb") as file:
@@ -125,7 +169,7 @@ class ArtifactStore:
 
         Raises:
             BlobMissing: If there is no such blob.
-            BlobDamaged: If its bytes changed on the disk.
+            BlobDamaged: If its bytes changed on the disk. It is missing from then on.
         """
         return b"".join(chunk for _, chunk in self.chunks(sha256))
 
@@ -135,7 +179,7 @@ class ArtifactStore:
         """Yield (offset, bytes) pairs of at most `CHUNK_BYTES`.
 
         A blob that is read from start to end is checked against its name on the way: damage raises
-        after the last chunk.
+        after the last chunk, and the blob is moved aside.
 
         Args:
             sha256: Which blob.
@@ -159,65 +203,96 @@ class ArtifactStore:
                 yield offset, chunk
                 offset += len(chunk)
         if offset < end or (is_whole and sha.hexdigest() != sha256):
+            self._set_aside(sha256)
             raise BlobDamaged(f"blob {sha256} changed on the disk; run its job again")
 
-    def committed_size(self, upload_id: str, digest: Digest) -> int:
+    def committed_size(self, project: str, upload_id: str, digest: Digest) -> int:
         """Return how many bytes of an upload have arrived, 0 for an unknown one."""
         try:
-            return self._upload_path(upload_id, digest).stat().st_size
+            return self._upload_path(project, upload_id, digest).stat().st_size
         except FileNotFoundError:
             return 0
 
     @contextmanager
     def upload(
-        self, upload_id: str, digest: Digest, *, is_there: bool = False
+        self, project: str, upload_id: str, digest: Digest, *, is_there: bool
     ) -> "Iterator[Upload]":
         """Open an upload for writing, new or half-done; what arrived stays after an error.
 
         Args:
-            upload_id: Names the upload.
-            digest: What is to arrive.
-            is_there: The uploader has the blob already, and need not send it. Whether others have
-                it must make no difference: who knows a digest only must not learn that.
+            project: Whose upload. All bytes must come even when another project has the blob:
+                that it has is not told.
+            upload_id: Of the client.
+            digest: What all bytes are to be.
+            is_there: Whether the project has the blob: then nothing needs to come.
 
         Raises:
             UploadBusy: If it is already open.
         """
-        if upload_id in self._busy_uploads:
+        path = self._upload_path(project, upload_id, digest)
+        if path in self._busy_uploads:
             raise UploadBusy(
                 f"upload {upload_id} is being written by another stream; wait and query it again",
                 retry_after_s=1.0,
             )
-        path = self._upload_path(upload_id, digest)
-        self._busy_uploads.add(upload_id)
+        self._busy_uploads.add(path)
         try:
             yield Upload(store=self, path=path, digest=digest, is_complete=is_there)
         finally:
-            self._busy_uploads.discard(upload_id)
+            self._busy_uploads.discard(path)
 
-    def _upload_path(self, upload_id: str, digest: Digest) -> Path:
+    def _upload_path(self, project: str, upload_id: str, digest: Digest) -> Path:
         if not _UPLOAD_ID.fullmatch(upload_id):
             raise InvalidRequest(
                 f"upload_id must be 32 lower-case hex digits, got {upload_id[:64]!r}",
                 field="upload_id",
             )
-        return self._uploads / f"{digest.sha256}.{upload_id}"
+        owner = hashlib.sha256(project.encode()).hexdigest()[:16]
+        return self._uploads / f"{owner}.{digest.sha256}.{upload_id}"
 
     def _path(self, sha256: str) -> Path:
         return self._blobs / sha256[:2] / sha256
 
+    @contextmanager
+    def _locked(self, how: int) -> Iterator[None]:
+        file = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(file, how)
+            yield
+        finally:
+            os.close(file)
+
+    def _renew(self, sha256: str) -> bool:
+        """Make a blob young again; False when there is none."""
+        with self._locked(fcntl.LOCK_SH):
+            try:
+                os.utime(self._path(sha256))
+            except FileNotFoundError:
+                return False
+        return True
+
+    def _set_aside(self, sha256: str) -> None:
+        """Take its name from a damaged blob, so that it can be made or uploaded anew."""
+        logger.error("blob %s is damaged: moved aside", sha256)
+        with suppress(FileNotFoundError):  # another reader was faster
+            self._path(sha256).rename(self._damaged / sha256)
+
     def _publish(self, temporary: Path, sha256: str) -> None:
         """Give a finished, synced file its name, durably."""
         path = self._path(sha256)
+        failpoints.hit("publish.before")
         with _disk_full_named():
             path.parent.mkdir(exist_ok=True)
             temporary.chmod(0o444)
-            temporary.rename(path)
+            os.utime(temporary)  # an upload may have waited long for its last byte
+            with self._locked(fcntl.LOCK_SH):
+                temporary.rename(path)
             folder = os.open(path.parent, os.O_RDONLY)
             try:
                 os.fsync(folder)  # the name itself
             finally:
                 os.close(folder)
+        failpoints.hit("publish.after")
 
 
 class Upload:

@@ -308,7 +308,7 @@ def job_to(job: Job, *, log_epoch: str = "", queue_position: int | None = None) 
         state=_number(pb.JobState.DESCRIPTOR, job.state),
         stages=[_stage_to(stage) for stage in details.stages],
         fraction=details.fraction,
-        estimated_remaining=_optional(_duration, details.remaining_s),
+        estimated_remaining=_optional(duration_to, details.remaining_s),
         warnings=[_warning_to(warning) for warning in details.warnings],
         result=_optional(_result_to, details.result),
         error=_optional(_error_to, details.error),
@@ -323,24 +323,22 @@ def job_to(job: Job, *, log_epoch: str = "", queue_position: int | None = None) 
     )
 
 
-def snapshot_to(
-    job: Job, time_us: int, *, log_epoch: str = "", queue_position: int | None = None
-) -> pb.JobEvent:
+def snapshot_to(job: pb.Job, time_us: int) -> pb.JobEvent:
     """Write the first event of a watch without a cursor."""
     return pb.JobEvent(
-        sequence=job.last_sequence,
-        event_time=_timestamp(time_us),
-        snapshot=job_to(job, log_epoch=log_epoch, queue_position=queue_position),
+        sequence=job.last_sequence, event_time=_timestamp(time_us), snapshot=job
     )
 
 
-def heartbeat_to(job: Job, time_us: int, *, queue_position: int | None) -> pb.JobEvent:
+def heartbeat_to(
+    time_us: int, *, queue_position: int | None, remaining_s: float | None
+) -> pb.JobEvent:
     """Write that nothing has happened."""
     return pb.JobEvent(
         event_time=_timestamp(time_us),
         heartbeat=pb.Heartbeat(
             queue_position=queue_position,
-            estimated_remaining=_optional(_duration, job.details.remaining_s),
+            estimated_remaining=_optional(duration_to, remaining_s),
         ),
     )
 
@@ -360,7 +358,7 @@ def event_to(event: JobEvent, job: Job | None, *, log_epoch: str = "") -> pb.Job
                     stage=_stage(progress.stage),
                     fraction=progress.fraction,
                     job_fraction=progress.job_fraction,
-                    estimated_remaining=_optional(_duration, progress.remaining_s),
+                    estimated_remaining=_optional(duration_to, progress.remaining_s),
                     state=_stage_state(progress.state),
                     attempt=progress.attempt,
                 )
@@ -402,7 +400,7 @@ def spec_to(spec: JobSpec) -> pb.JobSpec:
 def _run_fields_to(spec: JobSpec) -> dict[str, Any]:
     return {
         "priority": spec.priority,
-        "run_timeout": _optional(_duration, spec.run_timeout_s),
+        "run_timeout": _optional(duration_to, spec.run_timeout_s),
         "ignore_cache": spec.ignore_cache,
         "labels": spec.labels,
     }
@@ -431,8 +429,8 @@ def limits_to(limits: Limits, max_chunk_bytes: int) -> pb.Limits:
         max_adapter_bytes=limits.max_adapter_bytes,
         max_project_jobs=limits.max_project_jobs,
         max_project_bytes=limits.max_project_bytes,
-        max_run_timeout=_duration(limits.max_run_timeout_s) if limits.max_run_timeout_s else None,
-        job_retention=_duration(limits.keep_jobs_s) if limits.keep_jobs_s else None,
+        max_run_timeout=duration_to(limits.max_run_timeout_s) if limits.max_run_timeout_s else None,
+        job_retention=duration_to(limits.keep_jobs_s) if limits.keep_jobs_s else None,
     )
 
 
@@ -594,7 +592,7 @@ def _timestamp(time_us: int) -> Timestamp:
     return message
 
 
-def _duration(seconds: float) -> Duration:
+def duration_to(seconds: float) -> Duration:
     message = Duration()
     message.FromMilliseconds(round(seconds * 1000))
     return message

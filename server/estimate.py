@@ -66,6 +66,35 @@ class StageTimes:
         """Return the expected duration of a stage."""
         return self._seconds[stage]
 
+    def task_seconds(self, kind: TaskKind) -> float:
+        """Return the expected duration of a whole task."""
+        return sum(self._seconds[stage] for stage in STAGES_OF[kind])
+
+    def plan_seconds(self, plan: Sequence[TaskKind]) -> list[dict[Stage, float]]:
+        """Return the expected durations of all stages of a job, task by task."""
+        stages = [{stage: self._seconds[stage] for stage in STAGES_OF[kind]} for kind in plan]
+        if plan[0] is TaskKind.IMPORT and TaskKind.GENERATE in plan:  # the shape is given
+            del stages[plan.index(TaskKind.GENERATE)][Stage.SPARSE_STRUCTURE]
+        return stages
+
+    def job_seconds(self, plan: Sequence[TaskKind]) -> float:
+        """Return the expected duration of a whole job."""
+        return sum(sum(seconds.values()) for seconds in self.plan_seconds(plan))
+
+    def done_fraction(self, plan: Sequence[TaskKind], task_count: int) -> float:
+        """Return which share of a job its first tasks are."""
+        tasks_s = [sum(seconds.values()) for seconds in self.plan_seconds(plan)]
+        return sum(tasks_s[:task_count]) / (sum(tasks_s) or 1.0)
+
+
+def first_position(plan: Sequence[TaskKind], stage: Stage | None) -> int:
+    """Return the first task of a plan that has a stage or later ones; behind the end for None."""
+    order = list(Stage)
+    for position, kind in enumerate(plan):
+        if stage is not None and order.index(STAGES_OF[kind][-1]) >= order.index(stage):
+            return position
+    return len(plan)
+
 
 class Estimate:
     """How far one job is and how long it will still take, seen from one of its tasks."""
@@ -81,9 +110,7 @@ class Estimate:
             position: Which of them runs.
             floor: What was said of the job before; a task that is repeated does not take it back.
         """
-        stages = [{stage: times.seconds(stage) for stage in STAGES_OF[kind]} for kind in plan]
-        if plan[0] is TaskKind.IMPORT and TaskKind.GENERATE in plan:  # the shape is given
-            del stages[plan.index(TaskKind.GENERATE)][Stage.SPARSE_STRUCTURE]
+        stages = times.plan_seconds(plan)
         tasks_s = [sum(seconds.values()) for seconds in stages]
         self._stages_s = stages[position]
         self._earlier_s = sum(tasks_s[:position])

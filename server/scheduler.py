@@ -4,12 +4,13 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from pipeline import Stage
 from pipeline.errors import DiskFull
-from pipeline.export.name import variant_name
+from server import failpoints
 from server.engine import (
     Engine,
     Listener,
@@ -24,29 +25,82 @@ from server.engine import (
     WorkerKind,
     WorkerLost,
 )
-from server.estimate import Estimate, StageTimes
+from server.estimate import Estimate, StageTimes, first_position
 from server.incident import REASON as INTERNAL
 from server.incident import log_incident
 from server.jobs import Job, JobError, JobState, ReadyTask, StageProgressed
-from server.journal import JobStore
-from server.record import JSON, to_json
+from server.journal import JobStore, TaskName
+from server.tasks import Work, task_of
 
 logger = logging.getLogger(__name__)
 
-_MAX_LOST_WORKERS = 2  # the second loss in the same task looks like the task's fault
+_MAX_DEATHS = 2  # the second worker that dies in the same work looks like the work's fault
 _OUTCOMES_TO_LEARN_FROM = 40
 _RETRY_S = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """What can be expected of a job. An estimate.
+
+    queue_position: how many jobs start before it; None when it does not wait.
+    run_s: seconds to its end once it runs. remaining_s: seconds to its end from now.
+    """
+
+    queue_position: int | None
+    run_s: float | None
+    remaining_s: float | None
+
+
+@dataclass(kw_only=True)
+class _Run:
+    """A task on its worker.
+
+    work: None when it is not known what decides its outcome. timer: ends it when the job has
+    used up its time.
+    """
+
+    ready: ReadyTask
+    work: Work | None
+    is_overdue: bool = False
+    timer: asyncio.TimerHandle | None = None
+    end: "asyncio.Task[None] | None" = None
 
 
 class Scheduler:
     """Decides what runs where. Lives on the event loop."""
 
-    def __init__(self, store: JobStore, engine: Engine) -> None:
+    def __init__(
+        self,
+        store: JobStore,
+        engine: Engine,
+        *,
+        is_there: Callable[[str], bool],
+        max_run_timeout_s: float = 0.0,
+        quarantine_s: float = 7 * 86_400.0,
+        retry_delays_s: Sequence[float] = (1.0, 5.0),
+    ) -> None:
+        """Nothing runs before `start`.
+
+        Args:
+            store: The journal.
+            engine: Where tasks run.
+            is_there: Whether the bytes of a blob are on the disk, by SHA-256.
+            max_run_timeout_s: How long the tasks of a job may run in all. 0: no limit.
+            quarantine_s: How long work that killed its workers is not tried again.
+            retry_delays_s: How long to wait before each further try of a task.
+        """
         self._store = store
         self._engine = engine
+        self._is_there = is_there
+        self._max_run_timeout_s = max_run_timeout_s
+        self._quarantine_s = quarantine_s
+        self._retry_delays_s = retry_delays_s
         self._times = StageTimes()
         self._wake = asyncio.Event()
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self._running: dict[str, _Run] = {}
+        # What was looked up of the tasks that are ready; None: it may not come from the cache.
+        self._works: dict[WorkerKind, dict[TaskName, Work | None]] = {k: {} for k in WorkerKind}
         self._is_draining = False
         self._is_stopped = False
         self._is_quiet = asyncio.Event()
@@ -73,6 +127,21 @@ class Scheduler:
                 job = await self._store.finish_cancelled(uid)
         return job
 
+    def outlook(self, job: Job) -> Outlook:
+        """Return where a job is in the queue and how long it will take.
+
+        The wait is guessed as if all jobs before it were like this one.
+        """
+        if job.state is not JobState.QUEUED:
+            remaining_s = job.details.remaining_s
+            return Outlook(queue_position=None, run_s=remaining_s, remaining_s=remaining_s)
+        place = self._store.queue().get(job.uid)
+        run_s = self._times.job_seconds(job.spec.plan)
+        first = job.spec.plan[0]
+        crew = sum(worker.kind is first.worker for worker in self._engine.workers())
+        wait_s = self._times.task_seconds(first) * (place or 0) / max(1, crew)
+        return Outlook(queue_position=place, run_s=run_s, remaining_s=run_s + wait_s)
+
     async def drain(self, timeout_s: float) -> None:
         """Begin no more jobs; let running ones end within `timeout_s`; put the rest back."""
         self._is_draining = True
@@ -83,11 +152,14 @@ class Scheduler:
                 await asyncio.wait_for(self._is_quiet.wait(), timeout_s)
         self._is_stopped = True
         await self._engine.stop()
-        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        ends = [run.end for run in self._running.values() if run.end is not None]
+        await asyncio.gather(*ends, return_exceptions=True)
         if self._dispatcher is not None:
             self._dispatcher.cancel()
             with suppress(asyncio.CancelledError):
                 await self._dispatcher
+
+    # What runs next
 
     async def _dispatch_forever(self) -> None:
         while True:
@@ -95,7 +167,9 @@ class Scheduler:
             self._wake.clear()
             try:
                 for kind in WorkerKind:
+                    await self._look_up(kind)
                     await self._dispatch(kind)
+                self._wake_when_due()
             except (
                 Exception
             ):  # whatever it is (a full disk, most likely), ending here ends all work
@@ -107,6 +181,86 @@ class Scheduler:
     def _has_begun_jobs(self) -> bool:
         """Whether a job waits for its next task."""
         return any(self._store.ready_tasks(kind, only_running=True) for kind in WorkerKind)
+
+    def _wake_when_due(self) -> None:
+        """Look again when the next task may be tried again."""
+        if (due_s := self._store.next_due_s()) is not None:
+            asyncio.get_running_loop().call_later(due_s, self.kick)
+
+    async def _look_up(self, kind: WorkerKind) -> None:
+        """End ready tasks that need no worker: what they would do is kept, or is in quarantine.
+
+        Each is looked up once, and again when the same work has been done meanwhile.
+        """
+        known = self._works[kind]
+        names = self._store.ready_tasks(kind, only_running=self._is_draining)
+        self._works[kind] = works = {name: known[name] for name in names if name in known}
+        for name in names:
+            if name in works or self._is_stopped or not (ready := self._store.ready_task(name)):
+                continue
+            task = await self._task(ready)
+            if task is None or (work := self._work(ready.job, task)) is None:
+                continue
+            if not await self._settle(ready, work):
+                works[name] = work if self._may_reuse(ready) else None
+
+    async def _task(self, ready: ReadyTask) -> Task | None:
+        """Return what the task's worker needs; without it the job has failed."""
+        try:
+            return task_of(ready)
+        except Exception:  # an odd row of the journal must not stop the jobs behind it
+            incident = log_incident(logger, f"job {ready.job.uid}")
+            await self._store.fail(
+                ready.job.uid,
+                JobError(
+                    reason=INTERNAL,
+                    message=incident.message,
+                    stage=None,
+                    metadata=incident.metadata,
+                ),
+            )
+            return None
+
+    def _work(self, job: Job, task: Task) -> Work | None:
+        """Return what a task does, None while it is not known which model it will take."""
+        models = self._models()
+        if task.kind is TaskKind.GENERATE and not models:
+            return None
+        return Work(project=job.project, key=task.key(models))
+
+    def _may_reuse(self, ready: ReadyTask) -> bool:
+        """Whether the task may take what is kept of the same work."""
+        job = ready.job
+        if job.spec.ignore_cache:
+            return False
+        return ready.position < first_position(job.spec.plan, job.from_stage)
+
+    async def _settle(self, ready: ReadyTask, work: Work) -> bool:
+        """End a task that needs no worker; False when it needs one."""
+        job = ready.job
+        if self._deaths(work) >= _MAX_DEATHS:
+            await self._store.fail(job.uid, self._quarantined())
+            return True
+        kept = self._store.kept_work(work.project, work.key) if self._may_reuse(ready) else None
+        if kept is None or not all(self._is_there(digest.sha256) for digest in kept.digests):
+            return False
+        done = self._times.done_fraction(job.spec.plan, ready.position + 1)
+        reused = await self._store.reuse_task(ready, key=work.key, fraction=done)
+        if reused is not None:
+            logger.info("job %s: %s reused", job.uid, ready.kind)
+            self.kick()  # its next task
+        return reused is not None
+
+    def _deaths(self, work: Work) -> int:
+        return self._store.death_count(work.project, work.key, within_s=self._quarantine_s)
+
+    def _quarantined(self) -> JobError:
+        return JobError(
+            reason="INPUT_QUARANTINED",
+            message=f"the same work has killed {_MAX_DEATHS} workers and is not tried again for "
+            f"{self._quarantine_s / 86_400:.3g} days; change the input or the options",
+            stage=None,
+        )
 
     async def _dispatch(self, kind: WorkerKind) -> None:
         """Start ready tasks while there are free workers of this kind."""
@@ -120,35 +274,67 @@ class Scheduler:
             if not self._engine.free(kind):
                 self._engine.wake(kind)
                 return
-            try:
-                task = _task(ready)
-                listener = self._listener(ready)
-            except Exception:  # an odd row of the journal must not stop the jobs behind it
-                incident = log_incident(logger, f"job {uid}")
-                error = JobError(
-                    reason=INTERNAL,
-                    message=incident.message,
-                    stage=None,
-                    metadata=incident.metadata,
-                )
-                await self._store.fail(uid, error)
+            if (left_s := self._left_s(ready.job)) is not None and left_s <= 0:
+                await self._store.fail(uid, self._timed_out(ready.job))
                 continue
-            job = await self._store.start_task(ready, key=task.key(self._models()))
-            if job is None:  # cancelled meanwhile
-                continue
-            if self._is_stopped or not self._engine.free(kind):  # the worker died meanwhile
-                await self._store.requeue(uid)
-                continue
-            ended = self._engine.run(task, listener)
-            self._running[uid] = asyncio.create_task(self._see_off(ready, ended))
-            if (
-                self._store.job(uid, project=None).state is not JobState.RUNNING
-            ):  # cancelled meanwhile
-                self._engine.cancel(uid)
+            if task := await self._task(ready):
+                await self._start(ready, task)
 
     def _next_ready(self, kind: WorkerKind) -> ReadyTask | None:
-        names = self._store.ready_tasks(kind, only_running=self._is_draining)
-        return self._store.ready_task(names[0]) if names else None
+        """Return the first ready task whose work is not being done already."""
+        busy = {run.work for run in self._running.values() if run.work is not None}
+        for name in self._store.ready_tasks(kind, only_running=self._is_draining):
+            if self._works[kind].get(name) in busy:
+                continue  # it takes the other's outcome
+            if ready := self._store.ready_task(name):
+                return ready
+        return None
+
+    async def _start(self, ready: ReadyTask, task: Task) -> None:
+        uid = ready.job.uid
+        work = self._work(ready.job, task)
+        job = await self._store.start_task(ready, key=work.key if work else "")
+        if job is None:  # cancelled meanwhile
+            return
+        kind = ready.kind.worker
+        if self._is_stopped or not self._engine.free(kind):  # the worker died meanwhile
+            await self._store.requeue(uid)
+            return
+        run = _Run(ready=ready, work=work)
+        ended = self._engine.run(task, self._listener(ready))
+        self._running[uid] = run
+        run.end = asyncio.create_task(self._see_off(run, ended))
+        if (left_s := self._left_s(job)) is not None:
+            run.timer = asyncio.get_running_loop().call_later(left_s, self._stop_overdue, run)
+        if self._store.job(uid, project=None).state is not JobState.RUNNING:  # cancelled meanwhile
+            self._engine.cancel(uid)
+
+    # Time
+
+    def _limit_s(self, job: Job) -> float:
+        """Return how long a job's tasks may run in all; 0: no limit."""
+        asked_s = job.spec.run_timeout_s or self._max_run_timeout_s
+        return min(asked_s, self._max_run_timeout_s or asked_s)
+
+    def _left_s(self, job: Job) -> float | None:
+        limit_s = self._limit_s(job)
+        return limit_s - job.run_us / 1e6 if limit_s else None
+
+    def _timed_out(self, job: Job) -> JobError:
+        limit_s = self._limit_s(job)
+        return JobError(
+            reason="JOB_TIMEOUT",
+            message=f"the job has run for the {limit_s:,.0f} s that it may; ask for less, or for a "
+            f"longer run_timeout (at most {self._max_run_timeout_s:,.0f} s)",
+            stage=_stage_of(job),
+            metadata={"run_timeout_s": f"{limit_s:g}"},
+        )
+
+    def _stop_overdue(self, run: _Run) -> None:
+        run.is_overdue = True
+        self._engine.cancel(run.ready.job.uid)
+
+    # What comes of it
 
     def _listener(self, ready: ReadyTask) -> Listener:
         """Return what turns the task's news into events."""
@@ -159,6 +345,7 @@ class Scheduler:
             position=ready.position,
             floor=job.details.fraction,
         )
+        begun: set[Stage] = set()
 
         def listen(news: TaskNews) -> None:
             if not isinstance(news, Progressed):
@@ -173,55 +360,93 @@ class Scheduler:
                     job_fraction=fraction,
                     remaining_s=remaining_s,
                 ),
+                begins=news.stage not in begun,
             )
+            begun.add(news.stage)
 
         return listen
 
-    async def _see_off(self, ready: ReadyTask, ended: Awaitable[TaskOutcome]) -> None:
+    async def _see_off(self, run: _Run, ended: Awaitable[TaskOutcome]) -> None:
         """Wait for a task's end and bring it into the journal."""
-        uid = ready.job.uid
+        uid = run.ready.job.uid
         try:
-            job = await self._end(ready, ended)
-            logger.info("job %s: %s %s", uid, ready.kind, job.state)
+            job = await self._end(run, ended)
+            logger.info("job %s: %s %s", uid, run.ready.kind, job.state)
         except (DiskFull, sqlite3.Error) as error:  # the next start of the server repeats the task
             logger.error("job %s: its end could not be written down: %s", uid, error)
         finally:
+            if run.timer is not None:
+                run.timer.cancel()
             del self._running[uid]
-        if (
-            self._store.job(uid, project=None).state is JobState.CANCELLING
-        ):  # asked while it was seen off
-            await self._store.finish_cancelled(uid)
+            self._look_up_again(run.work)
+        if self._store.job(uid, project=None).state is JobState.CANCELLING:
+            await self._store.finish_cancelled(uid)  # asked while it was seen off
         self.kick()
 
-    async def _end(self, ready: ReadyTask, ended: Awaitable[TaskOutcome]) -> Job:
+    def _look_up_again(self, work: Work | None) -> None:
+        """Make tasks look for what this work has left."""
+        for works in self._works.values():
+            for name in [name for name, other in works.items() if other == work]:
+                del works[name]
+
+    async def _end(self, run: _Run, ended: Awaitable[TaskOutcome]) -> Job:
+        ready = run.ready
         uid = ready.job.uid
         try:
             outcome = await ended
         except TaskStopped:
+            if run.is_overdue:
+                return await self._store.fail(
+                    uid, self._timed_out(self._store.job(uid, project=None))
+                )
             return await self._store.requeue(uid)  # which ends a job that is CANCELLING
         except WorkerLost as error:
-            if ready.failure_count + 1 < _MAX_LOST_WORKERS:
-                warning = Warned(
-                    stage=_stage_of(self._store.job(uid, project=None)),
-                    message=f"{error}; repeated",
-                )
-                return await self._store.retry_task(ready, warning, delay_s=0.0)
-            stage = _stage_of(self._store.job(uid, project=None))
-            lost = JobError(
-                reason="WORKER_LOST", message=f"{error}, twice", stage=stage, is_retryable=True
-            )
-            return await self._store.fail(uid, lost)
+            return await self._bury(run, error)
         except TaskFailed as error:
-            failed = JobError(
-                reason=error.reason,
-                message=str(error),
-                stage=error.stage or _stage_of(self._store.job(uid, project=None)),
-                metadata=error.metadata,
-                is_retryable=error.is_retryable,
-            )
-            return await self._store.fail(uid, failed)
+            return await self._fail(run, error)
+        failpoints.hit("report.taken")
         self._times.learn(outcome.records)
         return await self._store.finish_task(ready, outcome)
+
+    async def _bury(self, run: _Run, error: WorkerLost) -> Job:
+        """Try a task again whose worker died, unless it looks like the task's fault."""
+        ready = run.ready
+        job = self._store.job(ready.job.uid, project=None)
+        deaths = self._deaths(run.work) + 1 if run.work else ready.failure_count + 1
+        key = run.work.key if run.work else ""
+        if deaths < _MAX_DEATHS and (delay_s := self._delay_s(ready)) is not None:
+            warning = Warned(stage=_stage_of(job), message=f"{error}; repeated")
+            return await self._store.retry_task(ready, warning, delay_s=delay_s, death_of=key)
+        lost = JobError(
+            reason=error.reason,
+            message=f"{error}, {_times(max(deaths, ready.failure_count + 1))}",
+            stage=_stage_of(job),
+            is_retryable=True,
+        )
+        return await self._store.fail(job.uid, lost, death_of=key)
+
+    async def _fail(self, run: _Run, error: TaskFailed) -> Job:
+        """End a job whose task failed; one that only ran out of memory is tried again."""
+        ready = run.ready
+        job = self._store.job(ready.job.uid, project=None)
+        stage = error.stage or _stage_of(job)
+        ran_out = error.reason == "OUT_OF_MEMORY" and error.is_retryable
+        if ran_out and (delay_s := self._delay_s(ready)) is not None:
+            warning = Warned(stage=stage, message=f"{error}; repeated")
+            return await self._store.retry_task(ready, warning, delay_s=delay_s)
+        failed = JobError(
+            reason=error.reason,
+            message=str(error),
+            stage=stage,
+            metadata=error.metadata,
+            is_retryable=error.is_retryable,
+        )
+        return await self._store.fail(job.uid, failed)
+
+    def _delay_s(self, ready: ReadyTask) -> float | None:
+        """Return how long to wait before the next try, None when there is none left."""
+        delays_s = self._retry_delays_s
+        return delays_s[ready.failure_count] if ready.failure_count < len(delays_s) else None
 
     def _models(self) -> str:
         """Return the loaded models and what they run on, for `Task.key`."""
@@ -236,75 +461,5 @@ def _stage_of(job: Job) -> Stage:
     return job.details.stages[-1].stage
 
 
-def _task(ready: ReadyTask) -> Task:
-    spec = ready.job.spec
-    variant, asset_name = 0, spec.asset_name
-    match ready.kind:
-        case TaskKind.IMPORT:
-            source = spec.mesh or spec.shape
-        case TaskKind.GENERATE:
-            source = ready.outcomes[-1].surfaces[0] if ready.outcomes else None
-        case TaskKind.BUILD:
-            variant = ready.position - spec.plan.index(TaskKind.BUILD)
-            source = _before_build(ready).surfaces[variant]
-            asset_name = variant_name(spec.asset_name, variant, spec.variant_count)
-    # Each asset's report tells of its own making, not of the variants built before it.
-    earlier = [o for kind, o in zip(spec.plan, ready.outcomes) if kind is not TaskKind.BUILD]  # noqa: B905
-    return Task(
-        job_uid=ready.job.uid,
-        kind=ready.kind,
-        attempt=ready.attempt,
-        asset_name=asset_name,
-        prompt=spec.prompt,
-        source=source,
-        images=spec.images,
-        seeds=spec.seeds,
-        variant=variant,
-        model=spec.model,
-        adapter=spec.adapter,
-        adapter_strength=spec.adapter_strength,
-        options=spec.options,
-        is_generated=spec.is_generated,
-        has_size=not spec.is_generated or spec.shape is not None,
-        recipe=_recipe(ready, variant),
-        earlier_records=tuple(record for outcome in earlier for record in outcome.records),
-        earlier_warnings=tuple(text for outcome in earlier for text in outcome.warnings),
-    )
-
-
-def _before_build(ready: ReadyTask) -> TaskOutcome:
-    """What the task left that the builds go on from."""
-    return ready.outcomes[ready.job.spec.plan.index(TaskKind.BUILD) - 1]
-
-
-def _recipe(ready: ReadyTask, variant: int) -> dict[str, JSON]:
-    """Return what the report says about where the asset comes from."""
-    spec = ready.job.spec
-    recipe: dict[str, JSON] = {}
-    if spec.prompt is not None:
-        recipe["prompt"] = spec.prompt
-    if spec.mesh is not None:
-        recipe["input_sha256"] = spec.mesh.sha256
-    if spec.images:
-        recipe["input_sha256"] = spec.images[0].sha256
-    if spec.more_images:
-        recipe["more_input_sha256"] = [image.sha256 for image in spec.more_images]
-    if spec.shape is not None:
-        recipe["shape_sha256"] = spec.shape.sha256
-    if spec.adapter is not None:
-        recipe["adapter_sha256"] = spec.adapter.sha256
-        recipe["adapter_strength"] = spec.adapter_strength
-    if spec.is_generated:
-        recipe["seed"] = spec.seed
-    if ready.kind is TaskKind.BUILD:
-        before = _before_build(ready)
-        if before.model is not None:
-            recipe["model"] = to_json(before.model)
-        if before.seeds:
-            recipe["seed"] = before.seeds[variant]
-            recipe["slat_sha256"] = before.slats[variant].sha256
-        recipe["surface_sha256"] = before.surfaces[variant].sha256
-        beside = [artifact for artifact in before.artifacts if artifact.variant == variant]
-        if beside:
-            recipe["made_beside"] = {one.file_name: one.digest.sha256 for one in beside}
-    return recipe
+def _times(count: int) -> str:
+    return "twice" if count == 2 else f"{count} times"

@@ -268,10 +268,11 @@ class Reads:
         ).fetchone()
         return None if row is None else str(row[0])
 
-    def death_count(self, project: str, key: str) -> int:
-        """Return how many workers died in this work since it last succeeded."""
+    def death_count(self, project: str, key: str, since_us: int) -> int:
+        """Return how many workers died in this work since it last succeeded, 0 if long ago."""
         row = self._database.execute(
-            "SELECT count FROM deaths WHERE project = ? AND key = ?", (project, key)
+            "SELECT count FROM deaths WHERE project = ? AND key = ? AND time_us >= ?",
+            (project, key, since_us),
         ).fetchone()
         return 0 if row is None else int(row[0])
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from pipeline import Stage
+from server import failpoints
 from server.artifacts import Digest
 from server.engine import TaskOutcome, Warned, WorkerKind
 from server.jobs import (
@@ -324,9 +325,12 @@ class JobStore:
         """Return a part of a build that the project has kept."""
         return self._reads.kept_part(project, key)
 
-    def death_count(self, project: str, key: str) -> int:
-        """Return how many workers died in this work since it last succeeded."""
-        return self._reads.death_count(project, key)
+    def death_count(self, project: str, key: str, *, within_s: float) -> int:
+        """Return how many workers died in this work since it last succeeded.
+
+        0 when the latest did so more than `within_s` ago.
+        """
+        return self._reads.death_count(project, key, self._clock() - round(within_s * 1e6))
 
     # Blobs
 
@@ -369,7 +373,9 @@ class JobStore:
         """
         uid = new_uid(self._clock())
         new = NewJob(project=project, request_id=request_id, spec=spec)
-        return await self._write(lambda journal: journal.create(new, uid), is_new_work=True)
+        created = await self._write(lambda journal: journal.create(new, uid), is_new_work=True)
+        failpoints.hit("create.answer")
+        return created
 
     async def retry(
         self, uid: str, *, project: str, request_id: str, from_stage: Stage | None

@@ -76,11 +76,11 @@ class BlobService:
     ) -> pb.QueryBlobWriteResponse:
         """See the contract."""
         digest = convert.digest_from(request.digest, "digest")
-        committed_size = self._artifacts.committed_size(request.upload_id, digest)
         size = self._size(digest, call)
-        return pb.QueryBlobWriteResponse(
-            committed_size=committed_size if size is None else size, complete=size is not None
-        )
+        if size is not None:
+            return pb.QueryBlobWriteResponse(committed_size=size, complete=True)
+        size = self._artifacts.committed_size(call.project, request.upload_id, digest)
+        return pb.QueryBlobWriteResponse(committed_size=size, complete=False)
 
     async def read_blob(
         self, request: pb.ReadBlobRequest, call: Call
@@ -98,7 +98,8 @@ class BlobService:
 
     def _size(self, digest: Digest, call: Call) -> int | None:
         """Return a blob's size in bytes, None for one that the caller's project does not have."""
-        return self._store.blob_size(call.project, digest.sha256)
+        size = self._store.blob_size(call.project, digest.sha256)
+        return None if self._artifacts.size(digest.sha256) is None else size
 
     @asynccontextmanager
     async def _upload(
@@ -112,7 +113,9 @@ class BlobService:
         if not is_there:
             self._store.check_bytes(call.project, digest.size_bytes)
             await asyncio.to_thread(self._artifacts.check_space, digest.size_bytes)
-        with self._artifacts.upload(first.upload_id, digest, is_there=is_there) as upload:
+        with self._artifacts.upload(
+            call.project, first.upload_id, digest, is_there=is_there
+        ) as upload:
             yield upload
             await asyncio.to_thread(upload.finish)
             if upload.is_complete and not is_there:

@@ -167,23 +167,17 @@ class JobService:
         return self._store.job(convert.uid_of(name), project=call.project)
 
     def _told(self, job: Job) -> pb.Job:
-        """Write a job with what only the journal knows of it."""
-        return convert.job_to(
-            job,
-            log_epoch=self._store.log_epoch,
-            queue_position=self._queue_position(job),
+        """Write a job with what only journal and scheduler know of it."""
+        outlook = self._scheduler.outlook(job)
+        message = convert.job_to(
+            job, log_epoch=self._store.log_epoch, queue_position=outlook.queue_position
         )
-
-    def _queue_position(self, job: Job) -> int | None:
-        return self._store.queue().get(job.uid) if job.state is JobState.QUEUED else None
+        if outlook.run_s is not None:
+            message.estimated_remaining.CopyFrom(convert.duration_to(outlook.run_s))
+        return message
 
     def _snapshot(self, job: Job) -> pb.JobEvent:
-        return convert.snapshot_to(
-            job,
-            self._clock(),
-            log_epoch=self._store.log_epoch,
-            queue_position=self._queue_position(job),
-        )
+        return convert.snapshot_to(self._told(job), self._clock())
 
     def _event(self, entry: Entry) -> pb.JobEvent:
         return convert.event_to(entry.event, entry.job, log_epoch=self._store.log_epoch)
@@ -192,8 +186,12 @@ class JobService:
         return pb.WatchJobResponse(event=self._event(entry)).SerializeToString()
 
     def _heartbeat(self, name: str, call: Call) -> pb.JobEvent:
-        job = self._job(name, call)
-        return convert.heartbeat_to(job, self._clock(), queue_position=self._queue_position(job))
+        outlook = self._scheduler.outlook(self._job(name, call))
+        return convert.heartbeat_to(
+            self._clock(),
+            queue_position=outlook.queue_position,
+            remaining_s=outlook.remaining_s,
+        )
 
     # Checks
 
@@ -221,7 +219,7 @@ class JobService:
         def there(digest: Digest, field: str, max_bytes: int) -> Digest:
             """Return the digest of an input with the size that the blob really has."""
             size = self._store.blob_size(project, digest.sha256)
-            if size is None:
+            if size is None or self._artifacts.size(digest.sha256) is None:
                 raise InputMissing(
                     f"{field} {digest.sha256} is not on the server; upload it with WriteBlob first",
                     field=field,

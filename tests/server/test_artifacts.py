@@ -22,7 +22,7 @@ def test_what_is_put_comes_back(tmp_path: Path) -> None:
         assert digest == digest_of(content)
         assert store.read(digest.sha256) == content
     store.put(b"a")
-    assert len(files(tmp_path)) == 3
+    assert len(files(tmp_path / "sha256")) == 3
 
 
 def test_a_full_disk_has_a_name_and_leaves_nothing(
@@ -36,7 +36,7 @@ def test_a_full_disk_has_a_name_and_leaves_nothing(
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(DiskFull, match="free some space"):
         store.put(b"content")
-    assert files(tmp_path) == []
+    assert [path.name for path in files(tmp_path)] == ["lock"]
 
 
 def test_too_little_space_is_refused_before_anything_is_written(tmp_path: Path) -> None:
@@ -50,29 +50,92 @@ def test_too_little_space_is_refused_before_anything_is_written(tmp_path: Path) 
 def test_sweeping_removes_half_written_blobs_and_keeps_uploads(tmp_path: Path) -> None:
     store = ArtifactStore(tmp_path)
     digest = digest_of(b"0123456789")
-    with store.upload("0" * 32, digest) as upload:
+    with store.upload("local", "0" * 32, digest, is_there=False) as upload:
         upload.append(0, b"01234")
         upload.finish()
     (tmp_path / "temporary" / "left").write_bytes(b"half")
     again = ArtifactStore(tmp_path)
     again.sweep()
     assert not files(tmp_path / "temporary")
-    assert again.committed_size("0" * 32, digest) == 5
-    with again.upload("0" * 32, digest) as upload:
+    assert again.committed_size("local", "0" * 32, digest) == 5
+    with again.upload("local", "0" * 32, digest, is_there=False) as upload:
         upload.append(5, b"56789")
         upload.finish()
     assert again.read(digest.sha256) == b"0123456789"
 
 
-def test_damage_is_found_when_a_whole_blob_is_read(tmp_path: Path) -> None:
+def test_damage_is_found_when_a_whole_blob_is_read_and_the_blob_can_be_made_again(
+    tmp_path: Path,
+) -> None:
     store = ArtifactStore(tmp_path)
-    digest = store.put(b"content")
-    (path,) = files(tmp_path)
-    path.chmod(0o644)
     for damaged in (b"c0ntent", b"cont", b"content and more"):
+        digest = store.put(b"content")
+        (path,) = files(tmp_path / "sha256")
+        path.chmod(0o644)
         path.write_bytes(damaged)
         with pytest.raises(BlobDamaged):
             store.read(digest.sha256)
+        assert store.size(digest.sha256) is None
+        assert (tmp_path / "damaged" / digest.sha256).read_bytes() == damaged
+    store.put(b"content")
+    assert store.read(digest.sha256) == b"content"
+
+
+def test_what_another_project_has_must_still_be_uploaded(tmp_path: Path) -> None:
+    store = ArtifactStore(tmp_path)
+    digest = store.put(b"content")
+    with store.upload("other", "0" * 32, digest, is_there=False) as upload:
+        upload.finish()
+        assert not upload.is_complete
+        upload.append(0, b"content")
+        upload.finish()
+        assert upload.is_complete
+    assert store.committed_size("third", "0" * 32, digest) == 0
+    assert store.read(digest.sha256) == b"content"
+
+
+def make_old(path: Path) -> None:
+    os.utime(path, (0, 0))
+
+
+def test_only_old_bytes_are_discarded_and_putting_them_again_makes_them_young(
+    tmp_path: Path,
+) -> None:
+    store = ArtifactStore(tmp_path)
+    digest = store.put(b"content")
+    assert list(store.blobs()) == [digest.sha256]
+    (path,) = files(tmp_path / "sha256")
+    assert not store.discard(digest.sha256, min_age_s=60)
+    make_old(path)
+    store.put(b"content")  # a worker relies on it, and has not reported yet
+    assert not store.discard(digest.sha256, min_age_s=60)
+    make_old(path)
+    assert store.discard(digest.sha256, min_age_s=60)
+    assert not store.discard(digest.sha256, min_age_s=60)
+    assert list(store.blobs()) == []
+
+
+def test_an_upload_that_took_long_is_a_young_blob(tmp_path: Path) -> None:
+    store = ArtifactStore(tmp_path)
+    digest = digest_of(b"content")
+    with store.upload("local", "0" * 32, digest, is_there=False) as upload:
+        upload.append(0, b"content")
+        for path in files(tmp_path / "uploads"):
+            make_old(path)
+        upload.finish()
+    assert not store.discard(digest.sha256, min_age_s=60)
+
+
+def test_old_uploads_are_discarded_unless_they_are_open(tmp_path: Path) -> None:
+    store = ArtifactStore(tmp_path)
+    digest = digest_of(b"content")
+    with store.upload("local", "0" * 32, digest, is_there=False) as upload:
+        upload.append(0, b"con")
+        (path,) = files(tmp_path / "uploads")
+        make_old(path)
+        assert store.discard_uploads(min_age_s=60) == 0
+    assert store.discard_uploads(min_age_s=60) == 1
+    assert store.committed_size("local", "0" * 32, digest) == 0
 
 
 def test_bad_reads_are_refused(tmp_path: Path) -> None:

@@ -147,7 +147,8 @@ def test_two_streams_cannot_write_one_upload(server: Peer) -> None:
     assert first.result().complete
 
 
-def test_a_blob_that_changed_on_the_disk_is_data_loss(server: Peer) -> None:
+def damaged(server: Peer) -> pb.Digest:
+    """Upload a blob and change it on the disk."""
     content, upload_id = fresh("damage"), uuid.uuid4().hex
     digest = digest_of(content)
     server.blobs.WriteBlob(messages(content, upload_id, digest))
@@ -155,12 +156,19 @@ def test_a_blob_that_changed_on_the_disk_is_data_loss(server: Peer) -> None:
     path = server.config.data_dir / "artifacts" / "sha256" / sha256[:2] / sha256
     path.chmod(0o644)
     path.write_bytes(b"x" + content[1:])
+    return digest
+
+
+def test_a_blob_that_changed_on_the_disk_is_data_loss(server: Peer, tmp_path: Path) -> None:
+    digest = damaged(server)
     with pytest.raises(grpc.RpcError) as lost:
         read(server, digest)
     assert lost.value.code() is grpc.StatusCode.DATA_LOSS
-    artifact = pb.Artifact(file_name="a.glb", digest=digest)
+    query = pb.QueryBlobWriteRequest(upload_id=uuid.uuid4().hex, digest=digest)
+    assert not server.blobs.QueryBlobWrite(query).complete  # it can be sent again
+    artifact = pb.Artifact(file_name="a.glb", digest=damaged(server))
     with pytest.raises(CallFailed, match="changed on the disk"):
-        server.client.download([artifact], path.parent)
+        server.client.download([artifact], tmp_path)
 
 
 def test_a_download_is_all_or_nothing(server: Peer, tmp_path: Path) -> None:

@@ -139,7 +139,8 @@ def test_pictures_shape_and_adapter_reach_the_generator(server: Peer) -> None:
 @pytest.mark.parametrize("work", ["memory", "bug"])
 def test_a_generator_that_may_be_broken_is_replaced(server: Peer, work: str) -> None:
     before = generator(server)
-    jobs = [server.create(f"{work} please"), server.create("a chair"), server.create("a table")]
+    prompts = (f"{work} please", "a chair", "a table")
+    jobs = [server.create(prompt, ignore_cache=True) for prompt in prompts]
     failed, *others = [server.finished(job) for job in jobs]
     assert failed.state == pb.JOB_STATE_FAILED
     assert failed.error.retryable == (work == "memory")
@@ -160,7 +161,7 @@ def test_an_estimate_of_too_much_memory_costs_no_worker(server: Peer) -> None:
 def generator(server: Peer) -> str:
     """Return which process generates."""
     options = pb.AssetOptions(decode=pb.DecodeOptions(formats=[pb.FORMAT_GAUSSIAN]))
-    job = server.finished(server.create("who are you", options=options))
+    job = server.finished(server.create("who are you", options=options, ignore_cache=True))
     return server.content(job.result.artifacts[0].digest).decode()
 
 
@@ -181,7 +182,8 @@ def test_events_are_numbered_without_gaps_and_fractions_never_fall(server: Peer)
 
 
 def test_progress_is_throttled_but_ends_of_stages_are_not_lost(server: Peer) -> None:
-    events = server.events(server.create("fast thing"))  # reports 102 times at once
+    job = server.create("fast thing", ignore_cache=True)  # reports 102 times at once
+    events = server.events(job)
     fractions = [
         event.progress.fraction
         for event in events
@@ -294,7 +296,7 @@ def test_too_little_memory_fails_with_its_reason(server: Peer) -> None:
 
 
 def test_a_queued_job_is_cancelled_at_once(server: Peer) -> None:
-    running, queued = server.create("slow chair"), server.create("a chair")
+    running, queued = server.create("slow chair"), server.create("a chair", ignore_cache=True)
     server.until(running, pb.STAGE_KIND_SPARSE_STRUCTURE)
     answer = server.client.cancel(queued.name)
     assert answer.state == pb.JOB_STATE_CANCELLED

@@ -85,7 +85,7 @@ def run(folder: Path, engine: InstantEngine, *specs: JobSpec) -> list[Job]:
             for digest in spec.inputs:
                 await store.own_blob(P, digest)
             await store.create(project=P, request_id="", spec=spec)
-        scheduler = Scheduler(store, engine)
+        scheduler = Scheduler(store, engine, is_there=lambda sha256: True)
         await scheduler.start()
         for job in store.jobs(project=P, limit=9):
             async for _ in store.follow(job.uid, 0, project=P):

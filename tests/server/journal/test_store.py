@@ -1,10 +1,8 @@
 """What the journal promises, without processes: states, numbering, repeats, recovery."""
 
 import asyncio
-import itertools
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline import Stage
-from server.artifacts import Digest
 from server.engine import TaskKind, TaskOutcome, Warned, WorkerKind
 from server.jobs import (
     NEXT_STATES,
     Job,
-    JobError,
-    JobEvent,
     JobSpec,
     JobState,
     ReadyTask,
@@ -27,69 +22,18 @@ from server.jobs import (
 )
 from server.journal import Entry, JobStore, new_uid
 from server.refusals import Draining, JobNotFound, LogEpochChanged, RequestIdReused
-
-P = "local"
-SPEC = JobSpec(asset_name="Chair", prompt="a chair")
-GENERATED = TaskOutcome(
-    surfaces=(Digest(sha256="aa" * 32, size_bytes=1),),
-    slats=(Digest(sha256="bb" * 32, size_bytes=1),),
-    seeds=(0,),
+from tests.server.journal.harness import (
+    ERROR,
+    GENERATED,
+    SPEC,
+    P,
+    log,
+    next_ready,
+    opened,
+    progress,
+    run,
+    start,
 )
-ERROR = JobError(reason="EMPTY_RESULT", message="nothing", stage=Stage.DECODE)
-
-
-def progress(fraction: float, job_fraction: float = 0.0) -> StageProgressed:
-    return StageProgressed(
-        stage=Stage.SLAT, fraction=fraction, job_fraction=job_fraction, remaining_s=None
-    )
-
-
-@asynccontextmanager
-async def opened(path: Path) -> AsyncIterator[JobStore]:
-    ticks = itertools.count(1_000_000)
-    store = JobStore(path / "journal.sqlite3", clock=lambda: next(ticks))
-    await store.open()
-    try:
-        yield store
-    finally:
-        await store.close()
-
-
-def run(path: Path, act: Callable[[JobStore], Coroutine[None, None, None]]) -> None:
-    async def whole() -> None:
-        async with opened(path) as store:
-            await act(store)
-
-    asyncio.run(whole())
-
-
-def log(store: JobStore, uid: str) -> list[JobEvent]:
-    """Read a job's whole log and check what must always hold of it."""
-    events = store._reads.events(uid, 0, 10_000)
-    job = store.job(uid, project=P)
-    assert [event.sequence for event in events] == list(range(1, job.last_sequence + 1))
-    assert all(not event.is_last for event in events[:-1])
-    assert events[-1].is_last == job.state.is_final
-    fractions = [
-        event.happening.job_fraction
-        for event in events
-        if isinstance(event.happening, StageProgressed)
-    ]
-    assert fractions == sorted(fractions)
-    return events
-
-
-def next_ready(store: JobStore, worker: WorkerKind) -> ReadyTask | None:
-    names = store.ready_tasks(worker)
-    return store.ready_task(names[0]) if names else None
-
-
-async def start(store: JobStore, worker: WorkerKind = WorkerKind.GENERATOR) -> Job:
-    ready = next_ready(store, worker)
-    assert ready is not None
-    job = await store.start_task(ready, key="key")
-    assert job is not None
-    return job
 
 
 def test_states_follow_the_contract() -> None:
