@@ -325,9 +325,7 @@ def job_to(job: Job, *, log_epoch: str = "", queue_position: int | None = None) 
 
 def snapshot_to(job: pb.Job, time_us: int) -> pb.JobEvent:
     """Write the first event of a watch without a cursor."""
-    return pb.JobEvent(
-        sequence=job.last_sequence, event_time=_timestamp(time_us), snapshot=job
-    )
+    return pb.JobEvent(sequence=job.last_sequence, event_time=_timestamp(time_us), snapshot=job)
 
 
 def heartbeat_to(

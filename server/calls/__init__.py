@@ -22,26 +22,33 @@ class CallHead:
     """What a transport knows of a call before it has read the request.
 
     transport: "grpc", "connect", "grpc-web" or "http".
-    peer: address of the other end, for people.
+    peer_host: address of the other end, without the port.
     metadata: headers by lower-case name.
     request_id: names the call in logs and answers.
     peer_common_name: of the other end's certificate, where it had to show one.
     """
 
     transport: str
-    peer: str
+    peer_host: str
     metadata: Mapping[str, str]
     request_id: str
     peer_common_name: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Call:
-    """A call that has been admitted. name: of its method."""
+    """A call that has been admitted.
+
+    name: of its method. traceparent: W3C trace context that its work belongs to, "" for none.
+    resource: what it is about, as "jobs/<uid>", for the audit log; a service sets it as soon as it
+        knows.
+    """
 
     name: str
     head: CallHead
     principal: Principal
+    traceparent: str = ""
+    resource: str = ""
 
     @property
     def project(self) -> str:
@@ -51,7 +58,7 @@ class Call:
 
 def call_head(
     transport: str,
-    peer: str,
+    peer_host: str,
     metadata: Mapping[str, str],
     *,
     peer_common_name: str | None = None,
@@ -60,7 +67,7 @@ def call_head(
     given = metadata.get(REQUEST_ID_KEY, "")
     return CallHead(
         transport=transport,
-        peer=peer,
+        peer_host=peer_host,
         metadata=metadata,
         request_id=given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex,
         peer_common_name=peer_common_name,

@@ -1,38 +1,34 @@
 """The desk: what happens around each call, whatever brought it.
 
-It gives the call an id and a log line, and turns errors into statuses. A known error keeps its
-text. Any other one becomes INTERNAL with an incident number: its text goes to the log only.
+It admits the caller, keeps to the rates, and has a log line, a metric, a span and, for calls that
+change or hand out something, an audit entry for each call. Errors become statuses: a known one
+keeps its text, any other is INTERNAL with an incident number, and its text goes to the log only.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
-from contextvars import ContextVar
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 
 from pipeline.errors import PipelineError
-from server.access.principal import LOCAL
+from server.access.audit import AuditEntry, AuditLog, is_audited
+from server.access.gate import Gate
+from server.access.principal import Principal
+from server.access.rate_limit import RateLimit
 from server.calls import Call, CallHead
 from server.calls.errors import CallStatus, status_of, status_of_defect
 from server.calls.messages import Request, Response, well_formed
 from server.calls.rpcs import Rpc
+from server.incident import REASON as INTERNAL
 from server.incident import log_incident
-from server.refusals import Refusal
+from server.observe.logs import forget_notes, note
+from server.observe.metrics import Metrics
+from server.observe.tracing import Tracer, start_call, trace_id
+from server.refusals import QuotaExceeded, Refusal
 
 logger = logging.getLogger(__name__)
-
-request_id: ContextVar[str] = ContextVar("request_id", default="-")
-"""The id of the call that is being answered, for log lines."""
-
-
-class RequestIdFilter(logging.Filter):
-    """Gives every log record the `request_id` of its call."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Add the field; let everything pass."""
-        record.request_id = request_id.get()
-        return True
 
 
 class CallEnded(Exception):
@@ -45,6 +41,34 @@ class CallEnded(Exception):
 
 class Desk:
     """Answers the calls of all transports. One per server; lives on the event loop."""
+
+    def __init__(
+        self,
+        *,
+        gate: Gate,
+        rates: RateLimit | None,
+        audit: AuditLog,
+        metrics: Metrics,
+        tracer: Tracer,
+        max_streams: int,
+    ) -> None:
+        """Have everything that a call meets on its way.
+
+        Args:
+            gate: Lets it in, or not.
+            rates: How many calls a project may make. None: any number.
+            audit: Remembers who changed or took what.
+            metrics: Counts it.
+            tracer: Has a span for it.
+            max_streams: How many streams of responses a project may have open.
+        """
+        self._gate = gate
+        self._rates = rates
+        self._audit = audit
+        self._metrics = metrics
+        self._tracer = tracer
+        self._max_streams = max_streams
+        self._streams: Counter[str] = Counter()
 
     async def answer(
         self, rpc: Rpc, head: CallHead, request: Request | AsyncIterator[Request]
@@ -60,31 +84,88 @@ class Desk:
 
     async def answers(self, rpc: Rpc, head: CallHead, request: Request) -> AsyncIterator[Response]:
         """Answer a call that gives a stream of responses. Raises `CallEnded`."""
-        async with (
-            self._call(rpc, head) as call,
-            aclosing(rpc.method(well_formed(request), call)) as responses,
-        ):
-            async for response in responses:
-                yield response
+        async with self._call(rpc, head) as call:
+            with self._stream(call.project):
+                async with aclosing(rpc.method(well_formed(request), call)) as responses:
+                    async for response in responses:
+                        yield response
 
     @asynccontextmanager
     async def _call(self, rpc: Rpc, head: CallHead) -> AsyncIterator[Call]:
         """Be around one call."""
-        request_id.set(head.request_id)
+        forget_notes()
+        note(request_id=head.request_id)
         start_s = time.monotonic()
-        ended = "OK"
+        code, reason, told = "OK", "", "OK"
+        principal: Principal | None = None
+        call: Call | None = None
+        span = start_call(
+            self._tracer, rpc.name, head.transport, head.metadata.get("traceparent", "")
+        )
         try:
-            yield Call(name=rpc.name, head=head, principal=LOCAL)
+            principal = self._gate.admit(
+                head.metadata.get("authorization"),
+                peer_common_name=head.peer_common_name,
+                peer_host=head.peer_host,
+            )
+            note(
+                principal=principal.name,
+                project=principal.project,
+                trace_id=trace_id(span.traceparent) or None,
+            )
+            if self._rates is not None:
+                self._rates.take(principal.project)
+            if rpc.scope is not None:
+                principal.check(rpc.scope)
+            call = Call(
+                name=rpc.name, head=head, principal=principal, traceparent=span.traceparent
+            )
+            yield call
         except (PipelineError, Refusal) as error:
             status = status_of(error)
-            ended = f"{status.code.name}: {error}"
+            code, reason, told = status.code.name, error.reason, f"{status.code.name}: {error}"
             raise CallEnded(status) from error
         except (asyncio.CancelledError, GeneratorExit):
-            ended = "left by the client"
+            code, told = "CANCELLED", "left by the client"
             raise
         except Exception as error:
             incident = log_incident(logger, rpc.name)
-            ended = f"INTERNAL, incident {incident.number}"
+            code, reason = "INTERNAL", INTERNAL
+            told = f"INTERNAL, incident {incident.number}"
             raise CallEnded(status_of_defect(incident)) from error
         finally:
-            logger.info("%s: %s (%.0f ms)", rpc.name, ended, 1000 * (time.monotonic() - start_s))
+            seconds = time.monotonic() - start_s
+            logger.info("%s: %s (%.0f ms)", rpc.name, told, 1000 * seconds)
+            self._metrics.call_ended(rpc.name, head.transport, code, seconds)
+            span.end(reason)
+            if is_audited(rpc.name, reason):
+                await self._audit.record(
+                    AuditEntry(
+                        request_id=head.request_id,
+                        principal=principal.name if principal else "",
+                        project=principal.project if principal else "",
+                        peer=head.peer_host,
+                        rpc=rpc.name,
+                        resource=call.resource if call else "",
+                        code=code,
+                        reason=reason,
+                    )
+                )
+
+    @contextmanager
+    def _stream(self, project: str) -> Iterator[None]:
+        """Be around one stream of responses. Raises `QuotaExceeded`."""
+        if self._streams[project] >= self._max_streams:
+            raise QuotaExceeded(
+                f"the project has {self._max_streams} streams open, which is the most it may; "
+                "close some, or ask with ListJobEvents",
+                metadata={"quota": "streams", "limit": str(self._max_streams)},
+                retry_after_s=10.0,
+            )
+        self._streams[project] += 1
+        try:
+            yield
+        finally:
+            self._streams[project] -= 1
+            if not self._streams[project]:
+                del self._streams[project]  # projects come and go

@@ -35,7 +35,7 @@ def request_reader(rpc: Rpc) -> Callable[[bytes], Request]:
                 )
             )
         try:
-            return rpc.request.FromString(content)
+            request = rpc.request.FromString(content)
         except DecodeError:
             return Malformed(
                 refusal=InvalidRequest(
@@ -43,8 +43,39 @@ def request_reader(rpc: Rpc) -> Callable[[bytes], Request]:
                     "is the client made from this server's contract?"
                 )
             )
+        return checked(rpc, request)
 
     return read
+
+
+def checked(rpc: Rpc, request: Message) -> Request:
+    """Return a request that was read, or what is wrong with its size."""
+    if _item_count(request, rpc.max_request_items) > rpc.max_request_items:
+        return Malformed(
+            refusal=TooLarge(
+                f"a {rpc.request.DESCRIPTOR.name} must have at most {rpc.max_request_items:,} "
+                "elements in its lists, got more; ask for less at a time",
+                metadata={"max_items": str(rpc.max_request_items)},
+            )
+        )
+    return request
+
+
+def _item_count(message: Message, limit: int) -> int:
+    """Return how many elements all lists in a message have; any number above `limit` for more."""
+    count = 0
+    for field, value in message.ListFields():
+        is_message = field.message_type is not None
+        if field.is_repeated:
+            count += len(value)
+        if count > limit:
+            return count
+        if is_message and not field.is_repeated:
+            count += _item_count(value, limit - count)
+        elif is_message and not field.message_type.GetOptions().map_entry:
+            for item in value:
+                count += _item_count(item, limit - count)
+    return count
 
 
 def well_formed(request: Request) -> Any:  # Any: a message of the method's own type

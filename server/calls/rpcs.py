@@ -47,7 +47,7 @@ class Rpc:
     method: `(request, call)`, or an iterator of requests for `takes_stream`; returns the response,
         or yields responses for `gives_stream`. A response may be the bytes of its message.
     scope: what a token must allow; None: any token will do.
-    max_request_bytes: of one message.
+    max_request_bytes: of one message. max_request_items: elements of all its repeated fields.
     """
 
     service: str
@@ -59,6 +59,7 @@ class Rpc:
     has_no_side_effects: bool
     scope: Scope | None
     max_request_bytes: int
+    max_request_items: int
     method: Callable[..., Any]  # Any: of four shapes, as the flags say
 
     @property
@@ -67,7 +68,9 @@ class Rpc:
         return f"/{self.service}/{self.name}"
 
 
-def rpcs_of(descriptor: ServiceDescriptor, service: object) -> list[Rpc]:
+def rpcs_of(
+    descriptor: ServiceDescriptor, service: object, *, max_request_items: int
+) -> list[Rpc]:
     """Return the methods of one service of the contract, answered by `service`."""
     return [
         Rpc(
@@ -82,6 +85,7 @@ def rpcs_of(descriptor: ServiceDescriptor, service: object) -> list[Rpc]:
             ),
             scope=SCOPES[method.name],
             max_request_bytes=_max_request_bytes(method.name),
+            max_request_items=max_request_items,
             method=getattr(service, _snake_case(method.name)),
         )
         for method in descriptor.methods

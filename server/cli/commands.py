@@ -607,12 +607,12 @@ def serve(
 
     from server.app import serve as serve_forever
     from server.cli.asset import errors_as_exit_codes
-    from server.cli.log import start_log
+    from server.observe.logs import set_up_logging
     from server.config import read_configuration
 
     with errors_as_exit_codes():
         found = read_configuration(os.environ, flags=settings_of(context.params), file=config)
-        start_log(found.config.log_level, found.config.log_format)
+        set_up_logging(found.config.log_level, found.config.log_format)
         logging.getLogger(__name__).info("settings: %s", found.changes())
         asyncio.run(serve_forever(found.config))
 
@@ -678,9 +678,9 @@ def _client(
     if token_file is not None or tls_ca is not None:
         raise typer.BadParameter("--token-file and --tls-ca are for a --server; name it")
     from server.cli.embedded import embedded_server
-    from server.cli.log import start_log
+    from server.observe.logs import set_up_logging
 
-    start_log("WARNING")
+    set_up_logging("WARNING", "text")
     with (
         embedded_server(
             models=_models(models), warm_generator=is_generated, data_dir=data_dir

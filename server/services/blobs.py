@@ -8,6 +8,7 @@ from server import convert
 from server.artifacts import CHUNK_BYTES, ArtifactStore, Digest, Upload
 from server.calls import Call
 from server.journal import JobStore
+from server.observe.metrics import Metrics
 from server.pb import lodsmith_pb2 as pb
 from server.refusals import BlobMissing, InvalidRequest, TooLarge
 from server.services.limits import DrainFlag, Limits, check_size
@@ -19,8 +20,15 @@ class BlobService:
     """Bytes in and out. Whatever waits for the disk runs on threads."""
 
     def __init__(
-        self, *, store: JobStore, artifacts: ArtifactStore, limits: Limits, drain: DrainFlag
+        self,
+        *,
+        store: JobStore,
+        artifacts: ArtifactStore,
+        limits: Limits,
+        drain: DrainFlag,
+        metrics: Metrics,
     ) -> None:
+        self._metrics = metrics
         self._store = store
         self._artifacts = artifacts
         self._limits = limits
@@ -87,6 +95,7 @@ class BlobService:
     ) -> AsyncIterator[pb.ReadBlobResponse]:
         """See the contract."""
         digest = convert.digest_from(request.digest, "digest")
+        call.resource = _resource(digest)
         if request.limit < 0:
             raise InvalidRequest(f"limit must not be negative, got {request.limit}", field="limit")
         if self._size(digest, call) is None:
@@ -95,6 +104,7 @@ class BlobService:
         with closing(chunks):
             while chunk := await asyncio.to_thread(next, chunks, None):
                 yield pb.ReadBlobResponse(offset=chunk[0], data=chunk[1])
+                self._metrics.blob_sent(len(chunk[1]))
 
     def _size(self, digest: Digest, call: Call) -> int | None:
         """Return a blob's size in bytes, None for one that the caller's project does not have."""
@@ -108,6 +118,7 @@ class BlobService:
         """Open an upload, and finish it where all bytes are there at the end."""
         self._drain.check()
         digest = convert.digest_from(first.digest, "digest")
+        call.resource = _resource(digest)
         check_size(digest.size_bytes, self._limits.max_blob_bytes, "digest")
         is_there = self._size(digest, call) is not None
         if not is_there:
@@ -131,3 +142,9 @@ class BlobService:
                 metadata={"max_bytes": str(CHUNK_BYTES)},
             )
         await asyncio.to_thread(upload.append, request.offset, request.data)
+        self._metrics.blob_received(len(request.data))
+
+
+def _resource(digest: Digest) -> str:
+    """Name a blob for the audit log."""
+    return f"blobs/sha256/{digest.sha256}"

@@ -1,6 +1,7 @@
 """JobService: what becomes of requests for assets."""
 
 import asyncio
+import logging
 import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -17,10 +18,14 @@ from server.calls import Call
 from server.failpoints import hit
 from server.jobs import Job, JobDetails, JobSpec, JobState
 from server.journal import Clock, Entry, Heartbeat, JobStore, Snapshot
+from server.observe.metrics import Metrics
+from server.observe.tracing import JobTraces
 from server.pb import lodsmith_pb2 as pb
 from server.refusals import InputMissing, InvalidRequest, QueueFull
 from server.scheduler import Scheduler
 from server.services.limits import DrainFlag, Limits, check_size
+
+logger = logging.getLogger(__name__)
 
 _MAX_NAME_CHARACTERS = 200
 _MAX_PAGE_SIZE = 500
@@ -41,7 +46,13 @@ class JobService:
         models: LoadOptions,
         drain: DrainFlag,
         clock: Clock,
+        metrics: Metrics,
+        traces: JobTraces,
+        logs_prompts: bool,
     ) -> None:
+        self._metrics = metrics
+        self._traces = traces
+        self._logs_prompts = logs_prompts
         self._store = store
         self._scheduler = scheduler
         self._artifacts = artifacts
@@ -64,7 +75,7 @@ class JobService:
             project=call.project, request_id=request.request_id, spec=spec
         )
         hit("create.answer")
-        self._scheduler.kick()
+        self._created(job, is_known, call)
         return pb.CreateJobResponse(job=self._told(job), deduplicated=is_known)
 
     async def get_job(self, request: pb.GetJobRequest, call: Call) -> pb.GetJobResponse:
@@ -106,15 +117,20 @@ class JobService:
             log_epoch=request.log_epoch,
             heartbeat_s=self._limits.heartbeat_s if heartbeat_s is None else heartbeat_s,
         )
-        async with aclosing(following):
-            async for item in following:
-                match item:
-                    case Snapshot(job=job):
-                        yield pb.WatchJobResponse(event=self._snapshot(job))
-                    case Heartbeat():
-                        yield pb.WatchJobResponse(event=self._heartbeat(request.name, call))
-                    case entry:
-                        yield entry.wire(self._wire)
+        self._metrics.watch_opened()
+        try:
+            async with aclosing(following):
+                async for item in following:
+                    match item:
+                        case Snapshot(job=job):
+                            yield pb.WatchJobResponse(event=self._snapshot(job))
+                        case Heartbeat():
+                            yield pb.WatchJobResponse(event=self._heartbeat(request.name, call))
+                        case entry:
+                            yield entry.wire(self._wire)
+                            self._metrics.events_sent(1)
+        finally:
+            self._metrics.watch_closed()
 
     async def list_job_events(
         self, request: pb.ListJobEventsRequest, call: Call
@@ -135,7 +151,8 @@ class JobService:
 
     async def cancel_job(self, request: pb.CancelJobRequest, call: Call) -> pb.CancelJobResponse:
         """See the contract."""
-        job = await self._scheduler.cancel(convert.uid_of(request.name), project=call.project)
+        uid = self._uid(request.name, call)
+        job = await self._scheduler.cancel(uid, project=call.project)
         return pb.CancelJobResponse(job=self._told(job))
 
     async def retry_job(self, request: pb.RetryJobRequest, call: Call) -> pb.RetryJobResponse:
@@ -151,20 +168,34 @@ class JobService:
             request_id=request.request_id,
             from_stage=from_stage,
         )
-        self._scheduler.kick()
+        self._created(job, is_known, call)
         return pb.RetryJobResponse(job=self._told(job), deduplicated=is_known)
 
     async def delete_job(self, request: pb.DeleteJobRequest, call: Call) -> pb.DeleteJobResponse:
         """See the contract."""
-        await self._store.delete(
-            convert.uid_of(request.name), project=call.project, etag=request.etag
-        )
+        uid = self._uid(request.name, call)
+        await self._store.delete(uid, project=call.project, etag=request.etag)
         return pb.DeleteJobResponse()
+
+    def _created(self, job: Job, is_known: bool, call: Call) -> None:
+        """See a new job, or one that was created before, off to the scheduler."""
+        call.resource = convert.name_of(job.uid)
+        if is_known:
+            return
+        self._traces.begin(job.uid, call.traceparent)
+        if self._logs_prompts and job.spec.prompt is not None:
+            logger.info("job %s: %r", job.uid, job.spec.prompt)
+        self._scheduler.kick()
 
     # Answers
 
     def _job(self, name: str, call: Call) -> Job:
-        return self._store.job(convert.uid_of(name), project=call.project)
+        return self._store.job(self._uid(name, call), project=call.project)
+
+    def _uid(self, name: str, call: Call) -> str:
+        """Return the uid of the job that the call is about."""
+        call.resource = name
+        return convert.uid_of(name)
 
     def _told(self, job: Job) -> pb.Job:
         """Write a job with what only journal and scheduler know of it."""

@@ -9,6 +9,8 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
 from pipeline.errors import InvalidInput
+from server.access.peer import host_of
+from server.access.tls import common_name_of_call
 from server.calls import REQUEST_ID_KEY, CallHead, call_head
 from server.calls.desk import CallEnded, Desk
 from server.calls.errors import DETAILS_KEY
@@ -45,11 +47,18 @@ def grpc_server(
     return server
 
 
-def listen(server: grpc.aio.Server, host: str, port: int) -> int:
-    """Bind the port, a free one for 0, and return it. Raises `InvalidInput` if it is taken."""
-    name = f"[{host}]" if ":" in host else host
+def listen(
+    server: grpc.aio.Server, host: str, port: int, credentials: grpc.ServerCredentials | None
+) -> int:
+    """Bind the port, a free one for 0, and return it. Raises `InvalidInput` if it is taken.
+
+    credentials: for TLS; None: none.
+    """
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
-        return server.add_insecure_port(f"{name}:{port}")
+        if credentials is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, credentials)
     except RuntimeError as error:
         raise InvalidInput(
             f"cannot listen on {host}:{port}; another program uses it, or the "
@@ -95,9 +104,9 @@ def _head(context: Context) -> CallHead:
     """Return what is known of the call, and tell the client its id."""
     head = call_head(
         "grpc",
-        context.peer(),
+        host_of(context.peer()),
         _plain(context.invocation_metadata() or ()),
-        peer_common_name=_common_name(context.auth_context()),
+        peer_common_name=common_name_of_call(context.auth_context()),
     )
     context.set_trailing_metadata(((REQUEST_ID_KEY, head.request_id),))
     return head
@@ -105,11 +114,6 @@ def _head(context: Context) -> CallHead:
 
 def _plain(metadata: Iterable[tuple[str, str | bytes]]) -> Mapping[str, str]:
     return {key: value for key, value in metadata if isinstance(value, str)}
-
-
-def _common_name(auth: Mapping[str, Iterable[bytes]]) -> str | None:
-    """Return the common name in the client's certificate; None where it showed none."""
-    return next((name.decode() for name in auth.get("x509_common_name", ())), None)
 
 
 async def _abort(context: Context, ended: CallEnded, head: CallHead) -> None:
