@@ -3,8 +3,10 @@
 import asyncio
 import fcntl
 import logging
+import secrets
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -26,14 +28,18 @@ from server.journal import JobStore
 from server.pb import lodsmith_pb2 as pb
 from server.scheduler import Scheduler
 from server.services.blobs import BlobService
-from server.services.catalog import CatalogService
+from server.services.catalog import CatalogService, package_version
 from server.services.jobs import JobService
 from server.services.limits import DrainFlag, Limits
 from server.transport import grpc_port
+from server.transport.browser_rules import BrowserRules
+from server.transport.http_app import HttpApp
+from server.transport.http_port import HttpPort
 
 logger = logging.getLogger(__name__)
 
 JOB_SERVICE = "lodsmith.v1.JobService"
+_GRACE_S = 5.0  # what calls get to end by themselves
 SERVICES = (JOB_SERVICE, "lodsmith.v1.BlobService", "lodsmith.v1.CatalogService")
 
 
@@ -60,9 +66,10 @@ class Server:
         self._needed = set(WorkerKind) if config.warm_generator else {WorkerKind.MESH}
         self._is_ready = False
         self._health_updates: set[asyncio.Task[None]] = set()
-        self._server = grpc_port.grpc_server(
-            self._rpcs(), Desk(), self._health, has_reflection=True
-        )
+        rpcs, desk = self._rpcs(), Desk()
+        self._server = grpc_port.grpc_server(rpcs, desk, self._health, has_reflection=True)
+        self._http = self._http_server(rpcs, desk) if config.http else None
+        self.http_port = 0
 
     async def start(self) -> int:
         """Recover, listen, start the workers. Returns the port.
@@ -75,12 +82,16 @@ class Server:
         if recovered := await self._store.open():
             logger.info("recovered: %d jobs ran when the server last ended", recovered)
         port = grpc_port.listen(self._server, config.host, config.port)
+        if self._http:
+            self.http_port = self._http.listen(config.host, config.http_port)
         for name in ("", *SERVICES):
             status = health_pb2.HealthCheckResponse.SERVING
             if name == JOB_SERVICE:  # until there are workers
                 status = health_pb2.HealthCheckResponse.NOT_SERVING
             await self._health.set(name, status)
         await self._server.start()
+        if self._http:
+            await self._http.start()
         await self._engine.start(self._engine_changed)
         await self._scheduler.start()
         return port
@@ -95,7 +106,10 @@ class Server:
         await self._health.enter_graceful_shutdown()
         await self._scheduler.drain(drain_s)
         self._store.end_watches()
-        await self._server.stop(grace=5.0)
+        await asyncio.gather(
+            self._server.stop(grace=_GRACE_S),
+            *([self._http.stop(_GRACE_S)] if self._http else []),
+        )
         await self._store.close()
         self._lock.close()
 
@@ -138,7 +152,11 @@ class Server:
         )
         blobs = BlobService(artifacts=self._artifacts, limits=limits, drain=self._drain)
         catalog = CatalogService(
-            engine=self._engine, limits=limits, models=load_options(config), drain=self._drain
+            engine=self._engine,
+            limits=limits,
+            models=load_options(config),
+            drain=self._drain,
+            http_port=lambda: self.http_port,
         )
         services = pb.DESCRIPTOR.services_by_name
         return [
@@ -146,6 +164,23 @@ class Server:
             *rpcs_of(services["BlobService"], blobs),
             *rpcs_of(services["CatalogService"], catalog),
         ]
+
+    def _http_server(self, rpcs: Sequence[Rpc], desk: Desk) -> HttpPort:
+        config = self._config
+        rules = BrowserRules(
+            host=config.host, hosts=config.allowed_hosts, origins=config.allowed_origins
+        )
+        app = HttpApp(
+            rpcs,
+            desk,
+            rules,
+            version=package_version("lodsmith"),
+            is_ready=lambda: self._is_ready and not self._drain.is_set,
+            metrics=None,
+            max_infer_bytes=2 * config.max_image_bytes,
+            random_seed=lambda: secrets.randbelow(2**31 - 1) + 1,
+        )
+        return HttpPort(app)
 
 
 async def serve(config: ServerConfig) -> None:
@@ -166,7 +201,7 @@ async def serve(config: ServerConfig) -> None:
         loop.add_signal_handler(number, on_signal)
     port = await server.start()
     logger.info("configuration: %s", config)
-    logger.info("listening on %s:%d", config.host, port)
+    logger.info("listening on %s:%d, HTTP on port %d", config.host, port, server.http_port)
     await stop.wait()
     logger.info("stopping")
     stopping = asyncio.create_task(server.stop(config.drain_s))

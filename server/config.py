@@ -24,6 +24,10 @@ class ServerConfig:
     """Every setting of a server. Built once; each has a variable `LODSMITH_<FIELD>`.
 
     host, port: where to listen; port 0 takes a free one.
+    http, http_port: whether to listen for Connect, gRPC-Web and plain HTTP too, and where; port 0
+        takes a free one.
+    allowed_origins: of web pages that may use the HTTP port: "https://tools.studio.example".
+    allowed_hosts: more names by which HTTP clients know the server, without port.
     insecure_allow_remote: allow a host other than loopback. Whoever reaches the port can then use
         the server: there is no TLS and no login yet.
     data_dir: folder for the journal and the artifacts; one server at a time.
@@ -49,6 +53,10 @@ class ServerConfig:
 
     host: str = "127.0.0.1"
     port: int = 50051
+    http: bool = True
+    http_port: int = 50052
+    allowed_origins: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
     insecure_allow_remote: bool = False
     data_dir: Path = field(default_factory=lambda: default_data_dir(os.environ))
     models: tuple[str, ...] = (STARTER_NAME,)
@@ -86,8 +94,9 @@ class ServerConfig:
                 "and no login yet; use 127.0.0.1 (for example behind an SSH tunnel) or add "
                 "--insecure-allow-remote where you trust everyone on the network"
             )
-        if not 0 <= self.port <= 65535:
-            raise InvalidInput(f"port must be in [0, 65535], got {self.port}")
+        for name in ("port", "http_port"):
+            if not 0 <= getattr(self, name) <= 65535:
+                raise InvalidInput(f"{name} must be in [0, 65535], got {getattr(self, name)}")
         if self.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
             raise InvalidInput(
                 f"log_level must be DEBUG, INFO, WARNING or ERROR, got {self.log_level!r}"

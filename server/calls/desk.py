@@ -7,7 +7,7 @@ text. Any other one becomes INTERNAL with an incident number: its text goes to t
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from contextvars import ContextVar
 
@@ -58,7 +58,9 @@ class Desk:
                 response = await rpc.method(well_formed(request), call)
             return response
 
-    async def answers(self, rpc: Rpc, head: CallHead, request: Request) -> AsyncIterator[Response]:
+    async def answers(
+        self, rpc: Rpc, head: CallHead, request: Request
+    ) -> AsyncGenerator[Response, None]:
         """Answer a call that gives a stream of responses. Raises `CallEnded`."""
         async with (
             self._call(rpc, head) as call,

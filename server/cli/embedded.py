@@ -39,6 +39,7 @@ def embedded_server(
             flags={
                 "host": "127.0.0.1",
                 "port": 0,
+                "http": False,
                 "data_dir": data_dir or Path(folder),
                 "models": models,
                 "warm_generator": warm_generator,

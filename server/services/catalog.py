@@ -1,7 +1,7 @@
 """CatalogService: what this server is and can do."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -25,12 +25,19 @@ class CatalogService:
     """What this server is and can do."""
 
     def __init__(
-        self, *, engine: Engine, limits: Limits, models: LoadOptions, drain: DrainFlag
+        self,
+        *,
+        engine: Engine,
+        limits: Limits,
+        models: LoadOptions,
+        drain: DrainFlag,
+        http_port: Callable[[], int],
     ) -> None:
         self._engine = engine
         self._limits = limits
         self._models = models
         self._drain = drain
+        self._http_port = http_port
 
     async def get_server_info(
         self, request: pb.GetServerInfoRequest, call: Call
@@ -40,7 +47,7 @@ class CatalogService:
         loaded = next((w.models for w in self._engine.workers() if w.models), ())
         models = await asyncio.to_thread(_described, self._models, loaded)
         return pb.GetServerInfoResponse(
-            version=_version("lodsmith"),
+            version=package_version("lodsmith"),
             draining=self._drain.is_set,
             workers=[convert.worker_to(worker) for worker in self._engine.workers()],
             model=models[0],
@@ -58,7 +65,8 @@ class CatalogService:
                 max_variants=limits.max_variants,
                 max_adapter_bytes=limits.max_adapter_bytes,
             ),
-            library_versions={name: _version(name) for name in LIBRARIES},
+            library_versions={name: package_version(name) for name in LIBRARIES},
+            http_port=self._http_port(),
         )
 
     async def list_pipelines(
@@ -107,7 +115,8 @@ def _described(models: LoadOptions, loaded: Sequence[ModelFacts]) -> list[pb.Mod
     return described
 
 
-def _version(package: str) -> str:
+def package_version(package: str) -> str:
+    """Return an installed package's version, or that there is none."""
     try:
         return version(package)
     except PackageNotFoundError:
