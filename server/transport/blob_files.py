@@ -6,7 +6,7 @@ the calls of BlobService, so what holds for them holds here.
 """
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -113,7 +113,9 @@ class BlobFiles:
             async for chunk in chunks:
                 await exchange.send(chunk)
 
-    async def chunks(self, exchange: Exchange, request: pb.ReadBlobRequest) -> AsyncIterator[bytes]:
+    async def chunks(
+        self, exchange: Exchange, request: pb.ReadBlobRequest
+    ) -> AsyncGenerator[bytes, None]:
         """Yield a blob's bytes, the last chunk only once nothing was found wrong with any.
 
         A length was promised before the bytes were read. Keeping back the end is the only way to

@@ -30,7 +30,7 @@ peer_common_name: ContextVar[str | None] = ContextVar("peer_common_name", defaul
 """Of the certificate that the other end of this connection had to show."""
 
 # As Connect maps them, so that a program finds one meaning on the whole port.
-HTTP_STATUS: Mapping[grpc.StatusCode, int] = {
+_STATUSES: Mapping[grpc.StatusCode, int] = {
     grpc.StatusCode.CANCELLED: 499,
     grpc.StatusCode.INVALID_ARGUMENT: 400,
     grpc.StatusCode.DEADLINE_EXCEEDED: 504,
@@ -163,11 +163,11 @@ class Exchange:
 
         Args:
             ended: The error.
-            http_status: Where HTTP has a better one than `HTTP_STATUS`.
+            http_status: Where HTTP has a better one than the error's.
             headers: More of them.
         """
         error = wire_error(ended)
-        status = http_status or HTTP_STATUS.get(ended.code, 500)
+        status = http_status or error.status
         await self.answer_json(
             status, {"error": error.content}, {**error.headers, **(headers or {})}
         )
@@ -177,11 +177,13 @@ class Exchange:
 class WireError:
     """An error for clients without protobuf.
 
+    status: HTTP's.
     content: as JSON: code, reason, message and metadata.
     headers: what HTTP has of its own for it.
     field: path of the request field at fault; "" where there is none.
     """
 
+    status: int
     content: Mapping[str, object]
     headers: Mapping[str, str]
     field: str
@@ -206,7 +208,12 @@ def wire_error(ended: CallStatus) -> WireError:
         "metadata": dict(info.metadata),
     }
     fields = [violation.field for violation in bad.field_violations]
-    return WireError(content=content, headers=headers, field=fields[0] if fields else "")
+    return WireError(
+        status=413 if info.reason == TooLarge.reason else _STATUSES.get(ended.code, 500),
+        content=content,
+        headers=headers,
+        field=fields[0] if fields else "",
+    )
 
 
 def headers_of(scope: Scope) -> Mapping[str, str]:

@@ -16,7 +16,7 @@ from typing import Any
 from server.calls.desk import CallEnded, Desk
 from server.calls.errors import status_of
 from server.calls.rpcs import Rpc
-from server.refusals import Draining, InvalidRequest, Refusal, TooLarge
+from server.refusals import Draining, InvalidRequest, Refusal
 from server.transport import blob_files, nim
 from server.transport.blob_files import BlobFiles
 from server.transport.browser_rules import BrowserRules
@@ -27,6 +27,7 @@ from server.transport.probes import Probes
 
 logger = logging.getLogger(__name__)
 
+MAX_HEAD_BYTES = 16 << 10  # as gRPC
 MAX_EXCHANGES = 4_000  # at once, as many as connections of gRPC
 SILENCE_S = 30.0  # a request whose body stops for so long is dropped
 LINGER_S = 1.0  # how long an early answer waits for a client that is still sending
@@ -148,8 +149,8 @@ class HttpApp:
         """Return why a request goes no further, with HTTP's status; None if it may."""
         host, origin = exchange.headers.get("host", ""), exchange.headers.get("origin")
         media_type = exchange.headers.get("content-type", "")
-        if scope["http_version"] not in ("1.0", "1.1"):
-            return 505, InvalidRequest("this port speaks HTTP/1.1; HTTP/2 is on the gRPC port")
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEAD_BYTES:
+            return 431, InvalidRequest(f"headers must have at most {MAX_HEAD_BYTES:,} bytes")
         if not self._rules.is_host(host, scope["server"][0]):
             return 421, InvalidRequest(
                 f"Host {host[:100]!r} is no name of this server; if it should be one, add it to "
@@ -192,9 +193,7 @@ class HttpApp:
             if not exchange.has_started:
                 await exchange.refuse(ended.status)
         except Refusal as refusal:
-            await exchange.refuse(
-                status_of(refusal), 413 if isinstance(refusal, TooLarge) else None
-            )
+            await exchange.refuse(status_of(refusal))
         except ClientLeft:
             if not exchange.has_started:
                 await exchange.answer(408)

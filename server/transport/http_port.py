@@ -4,18 +4,21 @@ import asyncio
 import logging
 import socket
 import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any
 
+import hypercorn.protocol
 from hypercorn.asyncio import serve
 from hypercorn.config import Config, Sockets
+from hypercorn.events import Closed
 
 from pipeline.errors import InvalidInput
 from server.transport.exchange import peer_common_name
-from server.transport.http_app import HttpApp
+from server.transport.http_app import MAX_HEAD_BYTES, HttpApp
 
 IDLE_S = 5.0  # a connection that says nothing, or not all of a request's head
 HANDSHAKE_S = 10.0
 STALL_S = 60.0  # a client that takes nothing of what is sent
-MAX_HEAD_BYTES = 16 << 10
 _BACKLOG = 1024  # many clients that come back at once
 
 
@@ -49,6 +52,7 @@ class HttpPort:
     async def start(self) -> None:
         """Take connections."""
         assert self._config is not None, "listen first"
+        hypercorn.protocol.H2Protocol = _NoHttp2  # type: ignore[attr-defined]  # see there
         serving = serve(self._app, self._config, shutdown_trigger=self._stop.wait)  # type: ignore[arg-type]  # ASGI's types
         self._serving = asyncio.create_task(serving)
 
@@ -97,6 +101,23 @@ class _Config(Config):
             insecure_sockets=[] if self._tls else listeners,
             quic_sockets=[],
         )
+
+
+class _NoHttp2:
+    """Stands for hypercorn's HTTP/2 and hangs up.
+
+    hypercorn cannot be told to leave it out, and a client that opens it and then says nothing is
+    never closed. HTTP/2 is what the gRPC port is for.
+    """
+
+    def __init__(self, *args: Any) -> None:  # Any: as hypercorn calls it
+        self._send: Callable[[Closed], Awaitable[None]] = args[-1]
+
+    async def initiate(self, *upgrade: object) -> None:
+        await self._send(Closed())
+
+    async def handle(self, event: object) -> None:
+        pass
 
 
 class _NamedPeer(ssl.SSLObject):

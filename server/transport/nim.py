@@ -13,7 +13,7 @@ import binascii
 import hashlib
 import json
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,7 +27,7 @@ from server.calls.rpcs import Rpc
 from server.pb import lodsmith_pb2 as pb
 from server.refusals import TooLarge
 from server.transport.blob_files import BlobFiles
-from server.transport.exchange import HTTP_STATUS, Exchange, wire_error
+from server.transport.exchange import Exchange, wire_error
 
 PATH = "/v1/infer"
 
@@ -222,21 +222,9 @@ def _read(body: bytes, random_seed: Callable[[], int]) -> _Inference:
     fields = _Fields({name: value for name, value in values.items() if value is not None})
     mode = fields.choice("mode", ("text", "image"), "")
     prompt, images = fields.text("prompt"), fields.images("image")
-    if mode == "" and prompt and images:
-        raise _Unprocessable(
-            "mode", 'prompt and image are both given; set mode to "text" or "image"'
-        )
-    mode = mode or ("image" if images else "text")
-    if not (images if mode == "image" else prompt):
-        name = "image" if mode == "image" else "prompt"
-        raise _Unprocessable(name, f"mode {mode} needs {name}", "missing")
-    warnings = []
-    if prompt and images:
-        warnings.append(f"mode is {mode}: {'prompt' if mode == 'image' else 'image'} is not used")
-    if fields.flag("no_texture"):
-        warnings.append("no_texture changes nothing: assets always have textures")
-    fields.choice("output_format", ("glb",), "glb")
     multi_image = fields.choice("multiimage_algo", tuple(_MULTI_IMAGE), "")
+    has_no_texture = fields.flag("no_texture")
+    fields.choice("output_format", ("glb",), "glb")
     spec = pb.JobSpec(
         seed=fields.whole("seed", 0, 2**63 - 1) or random_seed(),
         variant_count=fields.whole("samples", 1, 2**31 - 1) or 1,
@@ -246,9 +234,21 @@ def _read(body: bytes, random_seed: Callable[[], int]) -> _Inference:
             condition=pb.ConditionOptions(multi_image=_MULTI_IMAGE.get(multi_image)),
         ),
     )
+    fields.check_all_read()
+    if mode == "" and prompt and images:
+        both = 'prompt and image are both given; set mode to "text" or "image"'
+        raise _Unprocessable("mode", both)
+    mode = mode or ("image" if images else "text")
+    used, unused = ("image", "prompt") if mode == "image" else ("prompt", "image")
+    if not (images if mode == "image" else prompt):
+        raise _Unprocessable(used, f"mode {mode} needs {used}", "missing")
     if mode == "text":
         spec.prompt = prompt
-    fields.check_all_read()
+    warnings = []
+    if prompt and images:
+        warnings.append(f"mode is {mode}: {unused} is not used")
+    if has_no_texture:
+        warnings.append("no_texture changes nothing: assets always have textures")
     return _Inference(spec=spec, images=images if mode == "image" else (), warnings=tuple(warnings))
 
 
@@ -327,7 +327,7 @@ def _image(name: str, uri: object) -> bytes:
     return content
 
 
-async def _base64(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _base64(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     """Encode a stream: three bytes become four letters, so what is over waits for more."""
     over = b""
     async for chunk in chunks:
@@ -346,8 +346,7 @@ async def _refuse(exchange: Exchange, ended: CallEnded) -> None:
         content = _detail(_FIELD_OF_SPEC.get(error.field, ""), ended.status.message, "value_error")
         await exchange.answer_json(422, content)
     else:
-        status = HTTP_STATUS.get(ended.status.code, 500)
-        await exchange.answer_json(status, {"detail": ended.status.message}, error.headers)
+        await exchange.answer_json(error.status, {"detail": ended.status.message}, error.headers)
 
 
 def _detail(name: str, message: str, kind: str) -> Mapping[str, object]:
