@@ -1,7 +1,7 @@
 """TLS for both ports: every handshake has the certificates as they are then."""
 
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import grpc
 
@@ -40,13 +40,13 @@ def http_context(watch: CertificateWatch) -> ssl.SSLContext:
     return context
 
 
-def common_name_of_call(auth_context: Mapping[str, Sequence[bytes]]) -> str | None:
+def common_name_of_call(auth_context: Mapping[str, Iterable[bytes]]) -> str | None:
     """Return whom the client certificate of a gRPC call names; None without one, or with several.
 
     Args:
         auth_context: `ServicerContext.auth_context()`.
     """
-    names = auth_context.get("x509_common_name", ())
+    names = tuple(auth_context.get("x509_common_name", ()))
     return names[0].decode(errors="replace") if len(names) == 1 else None
 
 

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 
 from pipeline.errors import PipelineError
@@ -82,7 +82,9 @@ class Desk:
                 response = await rpc.method(well_formed(request), call)
             return response
 
-    async def answers(self, rpc: Rpc, head: CallHead, request: Request) -> AsyncIterator[Response]:
+    async def answers(
+        self, rpc: Rpc, head: CallHead, request: Request
+    ) -> AsyncGenerator[Response, None]:
         """Answer a call that gives a stream of responses. Raises `CallEnded`."""
         async with self._call(rpc, head) as call:
             with self._stream(call.project):
@@ -117,9 +119,7 @@ class Desk:
                 self._rates.take(principal.project)
             if rpc.scope is not None:
                 principal.check(rpc.scope)
-            call = Call(
-                name=rpc.name, head=head, principal=principal, traceparent=span.traceparent
-            )
+            call = Call(name=rpc.name, head=head, principal=principal, traceparent=span.traceparent)
             yield call
         except (PipelineError, Refusal) as error:
             status = status_of(error)

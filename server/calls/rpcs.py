@@ -68,9 +68,7 @@ class Rpc:
         return f"/{self.service}/{self.name}"
 
 
-def rpcs_of(
-    descriptor: ServiceDescriptor, service: object, *, max_request_items: int
-) -> list[Rpc]:
+def rpcs_of(descriptor: ServiceDescriptor, service: object, *, max_request_items: int) -> list[Rpc]:
     """Return the methods of one service of the contract, answered by `service`."""
     return [
         Rpc(

@@ -607,8 +607,8 @@ def serve(
 
     from server.app import serve as serve_forever
     from server.cli.asset import errors_as_exit_codes
-    from server.observe.logs import set_up_logging
     from server.config import read_configuration
+    from server.observe.logs import set_up_logging
 
     with errors_as_exit_codes():
         found = read_configuration(os.environ, flags=settings_of(context.params), file=config)

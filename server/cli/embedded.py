@@ -70,11 +70,11 @@ def running_server(config: ServerConfig, *, drain_s: float = 0.0) -> Iterator[st
     async def live() -> None:
         try:
             server = Server(config)
-            port = await server.start()
+            await server.start()
         except BaseException as error:
             address.set_exception(error)
             return
-        address.set_result(f"{config.host}:{port}")
+        address.set_result(f"{config.host}:{server.port}")
         await stop.wait()
         await server.stop(drain_s)
 

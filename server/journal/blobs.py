@@ -27,6 +27,12 @@ def project_bytes(database: sqlite3.Connection, project: str) -> int:
     return 0 if row is None else int(row[0])
 
 
+def stored_bytes(database: sqlite3.Connection) -> int:
+    """Return how many bytes all projects have, a blob counted once for each that has it."""
+    row = database.execute("SELECT ifnull(sum(blob_bytes), 0) FROM projects").fetchone()
+    return int(row[0])
+
+
 def own(database: sqlite3.Connection, project: str, digest: Digest, now_us: int) -> None:
     """Give a project a blob. Again: its time starts anew."""
     database.execute(

@@ -350,6 +350,10 @@ class JobStore:
                 retry_after_s=60.0,
             )
 
+    def stored_bytes(self) -> int:
+        """Return how many bytes all projects have."""
+        return blobs.stored_bytes(self._database)
+
     def is_known_blob(self, sha256: str) -> bool:
         """Whether any project has a blob."""
         return blobs.is_known(self._database, sha256)

@@ -1,7 +1,7 @@
 """CatalogService: what this server is and can do."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -34,13 +34,14 @@ class CatalogService:
         limits: Limits,
         models: LoadOptions,
         drain: DrainFlag,
+        http_port: Callable[[], int],
     ) -> None:
+        self._http_port = http_port
         self._store = store
         self._engine = engine
         self._limits = limits
         self._models = models
         self._drain = drain
-        self.http_port = 0  # known once it is listened on
 
     async def get_server_info(
         self, request: pb.GetServerInfoRequest, call: Call
@@ -50,14 +51,14 @@ class CatalogService:
         loaded = next((w.models for w in self._engine.workers() if w.models), ())
         models = await asyncio.to_thread(_described, self._models, loaded)
         return pb.GetServerInfoResponse(
-            version=_version("lodsmith"),
+            version=package_version("lodsmith"),
             draining=self._drain.is_set,
             workers=[convert.worker_to(worker) for worker in self._engine.workers()],
             model=models[0],
             models=models,
             limits=convert.limits_to(self._limits, CHUNK_BYTES),
-            library_versions={name: _version(name) for name in LIBRARIES},
-            http_port=self.http_port,
+            library_versions={name: package_version(name) for name in LIBRARIES},
+            http_port=self._http_port(),
             log_epoch=self._store.log_epoch,
             queued_job_count=counts.get(JobState.QUEUED, 0),
             running_job_count=counts.get(JobState.RUNNING, 0),
@@ -109,7 +110,8 @@ def _described(models: LoadOptions, loaded: Sequence[ModelFacts]) -> list[pb.Mod
     return described
 
 
-def _version(package: str) -> str:
+def package_version(package: str) -> str:
+    """Return an installed package's version, or that there is none."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from pipeline.preprocess import MAX_PIXELS
+from server.config import ServerConfig
 from server.refusals import Draining, TooLarge
 
 
@@ -32,6 +34,27 @@ class Limits:
     def max_blob_bytes(self) -> int:
         """Largest upload, whatever it is for; each job checks its inputs by their use."""
         return max(self.max_image_bytes, self.max_mesh_bytes, self.max_adapter_bytes)
+
+
+def limits_of(config: ServerConfig) -> Limits:
+    """Return what a server with that configuration refuses."""
+    return Limits(
+        max_prompt_characters=config.max_prompt_characters,
+        max_image_bytes=config.max_image_bytes,
+        max_image_pixels=MAX_PIXELS,
+        max_mesh_bytes=config.max_mesh_bytes,
+        max_mesh_triangles=config.max_mesh_triangles,
+        max_adapter_bytes=config.max_adapter_bytes,
+        max_images=config.max_images,
+        max_variants=config.max_variants,
+        max_queued_jobs=config.max_queued_jobs,
+        min_free_disk_bytes=config.min_free_disk_bytes,
+        max_project_jobs=config.max_project_jobs,
+        max_project_bytes=config.max_project_bytes,
+        max_run_timeout_s=config.max_run_timeout_s,
+        keep_jobs_s=config.keep_jobs_s,
+        heartbeat_s=config.heartbeat_s,
+    )
 
 
 class DrainFlag:

@@ -78,6 +78,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> ServerConfig:
     (models / "pipeline.json").write_text("{}")
     return ServerConfig(
         port=0,
+        http_port=0,
         data_dir=folder / "data",
         models=(str(models),),
         pipeline="tests.server.fake_pipeline",
