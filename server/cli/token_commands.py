@@ -5,7 +5,6 @@ they run, so that --help is instant.
 """
 
 import json as json_format
-import re
 import sys
 import time
 from datetime import UTC, datetime
@@ -37,7 +36,6 @@ DataDir = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
-_DAY_US = 24 * 3600 * 1_000_000
 _MAX_DAYS = 36_500  # a hundred years, so that sums of times stay within 64 bits
 
 
@@ -56,7 +54,7 @@ def add(
         typer.Option(help="What it allows. Give it again for more.  [default: all but admin]"),
     ] = None,
     expires: Annotated[
-        str, typer.Option(metavar="TIME", help="After 12h, 90d, 52w, or never.")
+        str, typer.Option(metavar="TIME", help="After 12h, 90d ..., or never.")
     ] = "90d",
     data_dir: DataDir = None,
     json: Json = False,
@@ -78,7 +76,7 @@ def add(
     print(json_format.dumps({"token": text, **_document(token)}) if json else text)
     print(
         f"token {token.id} of {token.name} for the project {token.project}: "
-        f"{', '.join(sorted(token.scopes))}; until {_date(token.expire_us) or 'it is revoked'}. "
+        f"{', '.join(sorted(token.scopes))}; until {_minute(token.expire_us) or 'it is revoked'}. "
         "Keep it: it is not shown again",
         file=sys.stderr,
     )
@@ -100,9 +98,9 @@ def list_tokens(data_dir: DataDir = None, json: Json = False) -> None:
     for one in documents:
         print(
             f"{one['id']}  {one['state']:<7}  {one['name']}, project {one['project']}, "
-            f"{' '.join(one['scopes'])}; made {one['create_time'][:10]}, "
-            f"ends {(one['expire_time'] or 'never')[:10]}, "
-            f"last used {(one['last_used_time'] or 'never')[:10]}"
+            f"{' '.join(one['scopes'])}; made {one['create_time'][:16]}, "
+            f"ends {(one['expire_time'] or 'never')[:16]}, "
+            f"last used {(one['last_used_time'] or 'never')[:16]}"
         )
 
 
@@ -179,16 +177,17 @@ def _audit(folder: Path, rpc: str, token: "Token") -> None:
 
 def _expire_us(text: str, now_us: int) -> int | None:
     from pipeline.errors import InvalidInput
+    from server.config.values import Seconds, from_text
 
     if text == "never":
         return None
-    match = re.fullmatch(r"([1-9][0-9]{0,5})([hdw])", text)
-    days = int(match[1]) * {"h": 1 / 24, "d": 1, "w": 7}[match[2]] if match else 0
-    if not 0 < days <= _MAX_DAYS:
-        raise InvalidInput(
-            f"--expires must be like 12h, 90d or 52w, at most {_MAX_DAYS}d, or never; got {text!r}"
-        )
-    return now_us + round(days * _DAY_US)
+    try:
+        after_s = from_text(Seconds, text)
+        if not isinstance(after_s, float | int) or not 0 < after_s <= _MAX_DAYS * 86_400:
+            raise ValueError(f"a time of at most {_MAX_DAYS} d")
+    except ValueError as error:
+        raise InvalidInput(f"--expires must be {error}, or never; got {text!r}") from error
+    return now_us + round(after_s * 1_000_000)
 
 
 def _document(token: "Token") -> dict[str, Any]:  # Any: JSON
@@ -211,8 +210,8 @@ def _time(time_us: int | None) -> str | None:
     return datetime.fromtimestamp(time_us // 1_000_000, UTC).isoformat()
 
 
-def _date(time_us: int | None) -> str:
-    return (_time(time_us) or "")[:10]
+def _minute(time_us: int | None) -> str:
+    return (_time(time_us) or "")[:16]
 
 
 def _now_us() -> int:

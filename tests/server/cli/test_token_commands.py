@@ -51,9 +51,9 @@ def test_add_as_json(run: Run, store: TokenStore) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "hours"), [("12h", 12), ("90d", 90 * 24), ("2w", 14 * 24), (None, 90 * 24)]
+    ("text", "hours"), [("12h", 12), ("90d", 90 * 24), ("1.5 h", 1.5), (None, 90 * 24)]
 )
-def test_it_expires(text: str | None, hours: int, run: Run, store: TokenStore) -> None:
+def test_it_expires(text: str | None, hours: float, run: Run, store: TokenStore) -> None:
     run("add", "alice", "--project", "game", *(("--expires", text) if text else ()))
     (token,) = store.tokens()
     assert token.expire_us is not None
@@ -67,11 +67,11 @@ def test_it_may_never_expire(run: Run, store: TokenStore) -> None:
     assert token.expire_us is None
 
 
-@pytest.mark.parametrize("text", ["", "90", "-1d", "0d", "1.5d", "36501d", "999999w", "soon"])
+@pytest.mark.parametrize("text", ["", "-1d", "0d", "36501d", "1e999d", "52w", "soon"])
 def test_other_times_are_refused(text: str, run: Run, store: TokenStore) -> None:
     code, out, err = run("add", "alice", "--project", "game", "--expires", text)
     assert (code, out) == (2, "")
-    assert "12h, 90d or 52w" in err
+    assert "--expires must be a time" in err
     assert store.tokens() == []
 
 
