@@ -20,6 +20,8 @@ from server.calls.desk import Desk
 from server.calls.rpcs import Rpc, rpcs_of
 from server.config import ServerConfig
 from server.engine import WorkerKind, WorkerState, WorkerStatus
+from server.engine.devices import generator_devices
+from server.engine.limits import WorkerLimits
 from server.engine.local import Crew, LocalPool
 from server.engine.messages import WorkerSettings
 from server.journal import JobStore
@@ -199,18 +201,21 @@ def _crews(config: ServerConfig) -> dict[WorkerKind, Crew]:
         return WorkerSettings(
             kind=kind,
             pipe=-1,
+            stacks=-1,
             store=str(config.data_dir / "artifacts"),
             pipeline=config.pipeline,
             load=load_options(config),
-            memory_limit_bytes=memory_limit_bytes,
+            limits=WorkerLimits(memory_bytes=memory_limit_bytes, image_pixels=MAX_PIXELS),
             max_mesh_triangles=config.max_mesh_triangles,
             log_level=config.log_level,
         )
 
+    devices = generator_devices(config.device, config.generator_workers)
     return {
         WorkerKind.GENERATOR: Crew(
-            task_count=config.generator_workers,
+            task_count=len(devices),
             spare_count=0,
+            devices=devices,
             is_warm=config.warm_generator,
             grace_s=config.generator_grace_s,
             settings=settings(WorkerKind.GENERATOR, config.generator_memory_bytes),
