@@ -91,7 +91,10 @@ class Server:
             interval_s=config.gc_interval_s,
             grace_s=max(_MIN_BLOB_AGE_S, config.max_run_timeout_s),
         )
-        self._engine = LocalPool(crews_of(config))
+        self._engine = LocalPool(
+            crews_of(config),
+            on_restart=lambda kind, cause: self._metrics.worker_replaced(kind.value, cause.value),
+        )
         self._traces = JobTraces(self._tracer)
         self._scheduler = Scheduler(
             self._store,

@@ -66,6 +66,10 @@ class StageTimes:
         """Return the expected duration of a stage."""
         return self._seconds[stage]
 
+    def all_seconds(self) -> Mapping[Stage, float]:
+        """Return the expected duration of every stage, as of now."""
+        return dict(self._seconds)
+
     def task_seconds(self, kind: TaskKind) -> float:
         """Return the expected duration of a whole task."""
         return sum(self._seconds[stage] for stage in STAGES_OF[kind])

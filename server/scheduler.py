@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline import Stage
 from pipeline.errors import DiskFull
@@ -301,6 +301,7 @@ class Scheduler:
             await self._store.requeue(uid)
             return
         run = _Run(ready=ready, work=work)
+        task = replace(task, expected_s=self._times.all_seconds())
         ended = self._engine.run(task, self._listener(ready))
         self._running[uid] = run
         run.end = asyncio.create_task(self._see_off(run, ended))

@@ -77,7 +77,7 @@ def decode_images(
 def _open_image(content: memoryview, place: str) -> PillowImage.Image:
     try:
         return PillowImage.open(io.BytesIO(content), formats=_FORMATS)
-    except PillowImage.DecompressionBombError as error:
+    except (PillowImage.DecompressionBombError, PillowImage.DecompressionBombWarning) as error:
         raise InvalidInput(f"{place} is far too large; shrink it to 4096 x 4096") from error
     except _DAMAGED_IMAGE as error:
         raise InvalidInput(

@@ -8,7 +8,7 @@ artifact store, and one `build` per surface turns it into an asset. `JobSpec.pla
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -53,6 +53,8 @@ class Task:
         means something.
     recipe: what the report says about the asset's origin.
     earlier_records, earlier_warnings: of the job's earlier tasks, for the report.
+    expected_s: what its stages usually take; a stage that is silent for many times that is stalled.
+    traceparent: the job's place in a trace, as W3C writes it; "" when nobody traces.
     """
 
     job_uid: str
@@ -73,6 +75,8 @@ class Task:
     recipe: Mapping[str, JSON]
     earlier_records: tuple[StageRecord, ...]
     earlier_warnings: tuple[str, ...]
+    expected_s: Mapping[Stage, float] = field(default_factory=dict)
+    traceparent: str = ""
 
     def key(self, models: str) -> str:
         """Return the hash of all that decides this task's output: equal keys, equal bytes.
@@ -240,8 +244,50 @@ class TaskStopped(Exception):
     """The task ended because `Engine.cancel` was called."""
 
 
+class WorkerEnd(StrEnum):
+    """How a worker process ended while it had a task."""
+
+    EXITED = "exited"  # by itself, with an exit code
+    KILLED = "killed"  # by a signal
+    OUT_OF_MEMORY = "out_of_memory"  # by the kernel, to get memory back; a good guess
+    STALLED = "stalled"  # by the engine, after a long silence
+
+
 class WorkerLost(Exception):
-    """The worker process died under the task."""
+    """The worker process died under the task. Whatever did it may do so again.
+
+    Attributes:
+        reason: WORKER_LOST or STAGE_STALLED, as in the contract's `ErrorReason`.
+        end: How it died.
+        number: The exit code or the signal, as `end` says.
+        stage: Where; None when no stage had started.
+    """
+
+    reason = "WORKER_LOST"
+
+    def __init__(self, message: str, *, end: WorkerEnd, number: int, stage: Stage | None) -> None:
+        super().__init__(message)
+        self.end = end
+        self.number = number
+        self.stage = stage
+
+
+class WorkerStalled(WorkerLost):
+    """A stage was silent for far longer than it usually takes, and its process was killed."""
+
+    reason = "STAGE_STALLED"
+
+
+class RestartCause(StrEnum):
+    """Why a worker process has to be replaced."""
+
+    TASKS = "tasks"  # it has done as many as it may
+    GROWTH = "growth"  # it keeps more memory than it may
+    SPENT = "spent"  # it said itself that it may not be fit for another task
+    DEAF = "deaf"  # it did not stop in time when it was told to
+    STALLED = "stalled"  # its task was silent for too long
+    LOST = "lost"  # it died
+    NOT_STARTED = "not_started"  # it died before it was ready
 
     reason = "WORKER_LOST"
 
@@ -289,7 +335,7 @@ class Engine(Protocol):
     def run(self, task: Task, listener: Listener) -> Awaitable[TaskOutcome]:
         """Start a task on a free worker; only while `free` is not 0.
 
-        The awaited result raises `TaskFailed`, `TaskStopped` or `WorkerLost`.
+        The awaited result raises `TaskFailed`, `TaskStopped`, `WorkerLost` or `WorkerStalled`.
         """
 
     def cancel(self, job_uid: str) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 from pipeline import LoadOptions, ModelFacts, Stage
 from server.engine import Previewed, Progressed, Task, TaskOutcome, Warned, WorkerKind
+from server.config.settings import LogFormat
+from server.engine.limits import WorkerLimits
 from server.record import from_json, to_json
 
 
@@ -20,20 +22,23 @@ class WorkerSettings:
     """What a worker is told when it starts.
 
     pipe: file descriptor of its end of the pipe.
+    stacks: file descriptor of the file for the stacks of its threads; see `process.py`.
     pipeline: dotted name of the module with the pipeline's front door.
     load: what the generator loads and where.
-    memory_limit_bytes: largest data segment; 0: no limit.
+    limits: what it may use.
     max_mesh_triangles: larger meshes are refused.
     """
 
     kind: WorkerKind
     pipe: int
+    stacks: int
     store: str
     pipeline: str
     load: LoadOptions
-    memory_limit_bytes: int
+    limits: WorkerLimits
     max_mesh_triangles: int
     log_level: str
+    log_format: LogFormat
 
 
 @dataclass(frozen=True, kw_only=True)

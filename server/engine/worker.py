@@ -1,18 +1,17 @@
 """A worker process: takes tasks from a pipe, runs stages, reports.
 
-Started by `local.py` as `python -m server.engine.worker <settings>`: a fresh interpreter, because
-a fork of a process with gRPC threads hangs or crashes. Imports no grpc; torch only when the
-pipeline loads a model. Ends with the server, however that ends, and takes its children along.
+Started by `process.py` through `server.leash`, with its settings: a fresh interpreter, because a
+fork of a process with gRPC threads hangs or crashes. Imports no grpc; torch only when the pipeline
+loads a model. Ends with the server, however that ends, and takes its children along.
 """
 
-import ctypes
 import errno
+import faulthandler
 import importlib
 import json
 import logging
 import os
 import queue
-import resource
 import signal
 import sys
 import threading
@@ -46,6 +45,7 @@ from server.engine import (
     TaskOutcome,
     Warned,
     WorkerKind,
+    limits,
 )
 from server.engine.messages import (
     Done,
@@ -61,11 +61,17 @@ from server.engine.messages import (
 )
 from server.incident import REASON as INTERNAL
 from server.incident import log_incident
+from server.observe.logs import forget_notes, note, set_up_logging
+from server.observe.tracing import trace_id
 from server.record import from_json, loads
 
 logger = logging.getLogger(__name__)
 
 _REPORT_EVERY_S = 0.1
+
+# Reasons of the contract's `ErrorReason` that are no error of the pipeline's.
+JOB_TIMEOUT = "JOB_TIMEOUT"
+TOO_LARGE = "TOO_LARGE"
 
 
 class LoadedModels(Protocol):
@@ -100,6 +106,7 @@ class Reporter:
         self.task = task
         self.stop = threading.Event()
         self.stage: Stage | None = None
+        self.is_out_of_time = False
         self._report = report
         self._store = store
         self._next_report_s = 0.0
@@ -107,7 +114,9 @@ class Reporter:
 
     def __call__(self, stage: Stage, fraction: float) -> None:
         self.check()
-        self.stage = stage
+        if stage is not self.stage:
+            self.stage = stage
+            note(stage=stage.value)
         now_s = time.monotonic()
         turn = (stage, fraction >= 1)  # the first sign of a stage, and its end, are never left out
         if turn not in self._turns or now_s >= self._next_report_s:
@@ -124,9 +133,15 @@ class Reporter:
         self._report(Warned(stage=stage, message=message))
 
     def check(self) -> None:
-        """Raise `Cancelled` when the task was told to stop."""
+        """Raise `Cancelled` when the task was told to stop, or has used up its time."""
         if self.stop.is_set():
             raise Cancelled("the job was asked to stop")
+        if self.is_out_of_time:
+            raise Cancelled("the task has used the CPU time that it may")
+
+    def run_out_of_time(self) -> None:
+        """End the task at its next sign of life."""
+        self.is_out_of_time = True
 
 
 class Worker:
@@ -145,7 +160,17 @@ class Worker:
         threading.Thread(target=self._listen, name="orders", daemon=True).start()
         self._report(self._get_ready())
         while True:
-            self._report(self._result(self._tasks.get()))
+            reporter = self._tasks.get()
+            task = reporter.task
+            forget_notes()
+            note(
+                job=task.job_uid,
+                attempt=task.attempt,
+                trace_id=trace_id(task.traceparent) or None,
+            )
+            if self._settings.limits.task_cpu_s:
+                limits.limit_task_cpu(self._settings.limits.task_cpu_s, reporter.run_out_of_time)
+            self._report(self._result(reporter))
 
     def _listen(self) -> None:
         """Take orders while the main thread works."""
@@ -194,6 +219,10 @@ class Worker:
         except PipelineError as error:
             if isinstance(error, Cancelled) and reporter.stop.is_set():
                 return Stopped()
+            if isinstance(error, Cancelled) and reporter.is_out_of_time:
+                return self._over_limit(
+                    reporter, JOB_TIMEOUT, f"{self._settings.limits.task_cpu_s:g} s of CPU time"
+                )
             return _failed(error, reporter.stage)
         except MemoryError:
             return _failed(
@@ -203,11 +232,25 @@ class Worker:
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 return _failed(DiskFull("the server's disk is full"), reporter.stage)
-            return self._defect(reporter)
+            if error.errno == errno.EFBIG:
+                return self._over_limit(
+                    reporter, TOO_LARGE, f"{self._settings.limits.file_bytes:,} bytes in a file"
+                )
+            # Files that are left open would fail every later task, too.
+            return self._defect(reporter, is_spent=error.errno == errno.EMFILE)
         except Exception:  # whatever it is, the server must hear of it
             return self._defect(reporter)
 
-    def _defect(self, reporter: Reporter) -> Failed:
+    def _over_limit(self, reporter: Reporter, reason: str, limit: str) -> Failed:
+        """Report a task that wants more than a worker may use."""
+        return Failed(
+            reason=reason,
+            message=f"the task needs more than the {limit} that it may use; ask for less",
+            stage=reporter.stage,
+            metadata={"limit": limit},
+        )
+
+    def _defect(self, reporter: Reporter, is_spent: bool = False) -> Failed:
         """Report an error that nobody foresaw."""
         incident = log_incident(logger, f"job {reporter.task.job_uid}")
         return Failed(
@@ -216,7 +259,7 @@ class Worker:
             stage=reporter.stage,
             metadata=incident.metadata,
             # A kernel that faulted leaves a CUDA context in which every later task would fail.
-            is_spent=self._settings.kind is WorkerKind.GENERATOR,
+            is_spent=is_spent or self._settings.kind is WorkerKind.GENERATOR,
         )
 
     def _outcome(self, reporter: Reporter) -> TaskOutcome:
@@ -328,25 +371,23 @@ def _mesh_backends(settings: WorkerSettings) -> dict[str, str]:
     return {"mesh": "numba", "rays": "embree"}
 
 
-def _tie_to_parent() -> None:
-    """Die with the server even while native code keeps the order thread from running (Linux)."""
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+def _write_stacks_to(file: int) -> None:
+    """Write the stacks of all threads to a file on a crash, and on SIGUSR1 when the task stalls.
+
+    The handlers are C and ask for no lock, so they answer in the middle of native code.
+    """
+    faulthandler.enable(file)
+    faulthandler.register(signal.SIGUSR1, file)
 
 
 def main() -> None:
     """Be a worker with the settings in the first argument."""
-    _tie_to_parent()
     settings = loads(WorkerSettings, sys.argv[1])
-    os.set_inheritable(settings.pipe, False)  # a child that outlives us must not keep it open
-    if settings.memory_limit_bytes:
-        limit = settings.memory_limit_bytes
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    logging.basicConfig(
-        level=settings.log_level,
-        format=f"%(asctime)s %(levelname)s {settings.kind} %(name)s: %(message)s",
-    )
+    for file in (settings.pipe, settings.stacks):
+        os.set_inheritable(file, False)  # a child that outlives us must not keep it open
+    _write_stacks_to(settings.stacks)
+    limits.apply(settings.limits)
+    set_up_logging(settings.log_level, settings.log_format, worker=settings.kind.value)
     Worker(settings, Connection(settings.pipe)).run()
 
 

@@ -5,6 +5,11 @@ What it does is the first word of the prompt, of the mesh's bytes, or of the ass
     fail    raises InvalidInput            bug     raises what nobody foresaw
     slow    reports progress for ever      native  blocks where it cannot be asked to stop
     memory  runs out of memory             estimate   foresees that it would
+    gil     blocks with the lock of the interpreter   threads  works in native threads for ever
+    python  says that it begins, then is slow
+    child   waits for a process of its own            cpu      reports while it computes for ever
+    allocate, keep, write, open   N bytes, N bytes for good, a file of N bytes, N files
+    picture opens the picture whose hexadecimal bytes follow
     wait    does so until a file exists    slow-once  is slow at the first try only
     die     kills its own process          die-once does so at the first try only
     fast    reports a hundred times at once
@@ -15,15 +20,22 @@ What it does is the first word of the prompt, of the mesh's bytes, or of the ass
 """
 
 import hashlib
+import io
 import json
 import os
 import re
 import signal
+import subprocess
+import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from PIL import Image
 
 from pipeline import (
     Artifact,
@@ -40,6 +52,8 @@ from pipeline import (
 from pipeline.errors import BudgetUnreachable, InvalidInput, ModelUnavailable, OutOfMemory
 
 PREVIEW = b"\x89PNG a picture"
+
+kept: list[bytes] = []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,12 +74,17 @@ class Models:
 
 
 def load_models(options: LoadOptions) -> Models:
-    """Load nothing; a folder with a file `broken` cannot be loaded, one with `deadly` kills."""
+    """Load nothing. What is in the folder may keep it from that.
+
+    A file `broken`: it cannot be loaded; `deadly`: the process dies; `endless`: it takes for ever.
+    """
     folder = Path(options.models[0])
     if (folder / "broken").exists():
         raise ModelUnavailable(f"{folder}/ckpts/a.safetensors cannot be read; copy it again")
     if (folder / "deadly").exists():
         os.kill(os.getpid(), signal.SIGKILL)
+    if (folder / "endless").exists():
+        threading.Event().wait()
     return Models()
 
 
@@ -173,8 +192,39 @@ def _act(text: str, stage: Stage, progress: Progress) -> None:
                 progress(stage, 0.5)
                 time.sleep(0.01)
         case "native":
-            progress(stage, 0.5)
+            progress.warn(stage, "the silence begins")
             threading.Event().wait(60)
+        case "gil":
+            progress.warn(stage, "the silence begins")
+            re.match(r"(a+)+$", "a" * 60 + "b")  # takes longer than the universe
+        case "threads":
+            spin_in_threads(lambda: progress.warn(stage, "the silence begins"))
+        case "python":
+            progress.warn(stage, "the work begins")
+            _act("slow", stage, progress)
+        case "child":
+            with subprocess.Popen(["sleep", "60"]) as child:
+                progress.warn(stage, "a child has begun")
+                while child.poll() is None:
+                    progress(stage, 0.5)
+                    time.sleep(0.01)
+        case "cpu":
+            while True:
+                progress(stage, 0.5)
+                hashlib.sha256(bytes(1 << 20))
+        case "allocate":
+            bytes(int(words[1]))
+        case "keep":
+            kept.append(b"\1" * int(words[1]))
+        case "write":
+            with tempfile.TemporaryFile() as file:
+                file.write(bytes(int(words[1])))
+        case "open":
+            with ExitStack() as files:
+                for _ in range(int(words[1])):
+                    files.enter_context(open(os.devnull))
+        case "picture":
+            Image.open(io.BytesIO(bytes.fromhex(words[1])))
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
         case "die-once":
@@ -203,3 +253,19 @@ def _act(text: str, stage: Stage, progress: Progress) -> None:
             progress.preview(stage, PREVIEW)
             progress.warn(stage, "the back of it is invented")
     progress(stage, 1.0)
+
+
+def spin_in_threads(on_begin: Callable[[], None]) -> None:
+    """Compute in two threads, outside Python, for ever."""
+    import numba
+
+    @numba.njit(nogil=True)  # type: ignore[untyped-decorator]  # numba has no types
+    def spin(number: int) -> int:
+        while number >= 0:
+            number = (number * 5 + 1) % 1_000_003
+        return number
+
+    spin(-1)  # compiles
+    on_begin()
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(spin, (1, 2)))

@@ -6,6 +6,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -30,7 +31,9 @@ class ServerProcess:
 
 
 @contextmanager
-def server_process(config: ServerConfig, data_dir: Path, drain_s: float) -> Iterator[ServerProcess]:
+def server_process(
+    config: ServerConfig, data_dir: Path, drain_s: float, **variables: str
+) -> Iterator[ServerProcess]:
     environment = os.environ | {
         "LODSMITH_PORT": "0",
         "LODSMITH_DATA_DIR": str(data_dir),
@@ -41,6 +44,7 @@ def server_process(config: ServerConfig, data_dir: Path, drain_s: float) -> Iter
         "LODSMITH_MIN_FREE_DISK_BYTES": "0",
         "LODSMITH_DRAIN_S": str(drain_s),
         "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path),
+        **variables,
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "server"], env=environment, stderr=subprocess.PIPE, text=True
@@ -66,6 +70,89 @@ def wait_for_end(pid: int) -> None:
         return
     assert select.select([watched], [], [], 10)[0], f"process {pid} lives on"
     os.close(watched)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """A process of this machine."""
+
+    pid: int
+    parent: int
+    session: int
+    is_zombie: bool
+
+
+def processes() -> list[Process]:
+    """Return all processes."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                # After the name, which may contain anything: state, parent, group, session.
+                words = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:  # it ended meanwhile
+                continue
+            process = Process(
+                pid=int(entry.name),
+                parent=int(words[1]),
+                session=int(words[3]),
+                is_zombie=words[0] == "Z",
+            )
+            found.append(process)
+    return found
+
+
+def kill_and_count_survivors(server: ServerProcess, worker_count: int) -> list[Process]:
+    """Kill a server once it has so many workers; return what is left of their sessions after 2 s.
+
+    A worker leads a session of its own, and all that it starts belongs to it.
+    """
+    workers: set[int] = set()
+    while len(workers) < worker_count:
+        workers = {process.pid for process in processes() if process.parent == server.process.pid}
+    assert server.process.poll() is None
+    server.process.send_signal(signal.SIGKILL)
+    deadline_s = time.monotonic() + 2.0
+    server.process.wait()
+    while left := [one for one in processes() if one.session in workers and not one.is_zombie]:
+        if time.monotonic() > deadline_s:
+            break
+        time.sleep(0.01)
+    return left
+
+
+@pytest.mark.parametrize("work", ["idle", "python", "native", "gil", "threads", "child"])
+def test_no_process_outlives_a_killed_server(
+    config: ServerConfig, tmp_path: Path, work: str
+) -> None:
+    with server_process(config, tmp_path / "data", drain_s=0) as server:
+        if work == "idle":
+            server.peer.finished(server.peer.create_mesh("a mesh"))
+        else:
+            job = server.peer.create_mesh(f"{work} mesh")
+            for event in server.peer.client.watch(job.name):
+                if event.HasField("warning") or event.snapshot.warnings:
+                    break  # it is in the middle of it
+        assert kill_and_count_survivors(server, worker_count=1) == []
+
+
+def test_no_worker_that_starts_outlives_a_killed_server(
+    config: ServerConfig, tmp_path: Path
+) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    (models / "endless").touch()
+    variables = {"LODSMITH_MODELS": str(models), "LODSMITH_WARM_GENERATOR": "true"}
+    with server_process(config, tmp_path / "data", drain_s=0, **variables) as server:
+        server.peer.finished(server.peer.create_mesh("a mesh"))  # the generator started first
+        assert kill_and_count_survivors(server, worker_count=2) == []
+
+
+def test_no_worker_outlives_a_server_that_is_killed_right_after_starting_it(
+    config: ServerConfig, tmp_path: Path
+) -> None:
+    with server_process(config, tmp_path / "data", drain_s=0) as server:
+        assert kill_and_count_survivors(server, worker_count=1) == []
 
 
 def test_jobs_survive_a_server_that_is_killed(config: ServerConfig, tmp_path: Path) -> None:
