@@ -217,8 +217,8 @@ class Reads:
             " WHERE state = 'queued')"
             " SELECT uid FROM waiting LEFT JOIN busy USING (project)"
             " LEFT JOIN projects USING (project)"
-            " ORDER BY class DESC, ifnull(busy.count, 0) + row_number() OVER"
-            " (PARTITION BY project ORDER BY class DESC, uid), ifnull(projects.start_us, 0), uid",
+            " ORDER BY class DESC, row_number() OVER (PARTITION BY project, class ORDER BY uid),"
+            " ifnull(busy.count, 0), ifnull(projects.start_us, 0), uid",
             {"now_us": now_us},
         ).fetchall()
         return [uid for (uid,) in rows]

@@ -1,24 +1,35 @@
 """What the scheduler gives to an engine, without processes."""
 
 import asyncio
+import itertools
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from pipeline import AssetOptions, ModelFacts
+import pytest
+
+from pipeline import AssetOptions, ModelFacts, Stage, StageRecord
 from pipeline.model.formats import DecodeOptions
-from server.artifacts import Digest
+from server.artifacts import Digest, digest_of
 from server.engine import (
     Listener,
+    Previewed,
+    Progressed,
     Task,
+    TaskFailed,
     TaskKind,
     TaskOutcome,
+    TaskStopped,
+    Warned,
     WorkerKind,
+    WorkerLost,
     WorkerState,
     WorkerStatus,
 )
-from server.jobs import Job, JobSpec, JobState
-from server.journal import JobStore
+from server.jobs import Job, JobSpec, JobState, StageState
+from server.journal import Entry, JobStore
 from server.scheduler import Scheduler
 
 P = "local"
@@ -160,3 +171,409 @@ def test_what_a_model_runs_on_is_in_the_key_of_its_task(tmp_path: Path) -> None:
         run(folder, InstantEngine(runs_on), CHAIR)
         found[number] = keys(folder)[0]
     assert found[0] == found[2] != found[1]
+
+
+class HeldEngine(InstantEngine):
+    """Runs one task per kind at a time, for as long as the test wants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: asyncio.Queue[Task] = asyncio.Queue()
+        self._results: dict[str, asyncio.Future[TaskOutcome]] = {}
+        self._kinds: dict[str, WorkerKind] = {}
+        self._on_change: Callable[[], None] = lambda: None
+
+    async def start(self, on_change: Callable[[], None]) -> None:
+        self._on_change = on_change
+
+    def free(self, kind: WorkerKind) -> int:
+        return int(kind not in self._kinds.values())
+
+    def run(self, task: Task, listener: Listener) -> Awaitable[TaskOutcome]:
+        result: asyncio.Future[TaskOutcome] = asyncio.get_running_loop().create_future()
+        self._results[task.job_uid] = result
+        self._kinds[task.job_uid] = task.kind.worker
+        self.started.put_nowait(task)
+        listener(Progressed(stage=STAGES[task.kind], fraction=0.5))
+        return result
+
+    def end(self, task: Task, result: TaskOutcome | Exception | None = None) -> None:
+        """End a task, by default well."""
+        del self._kinds[task.job_uid]
+        future = self._results.pop(task.job_uid)
+        if isinstance(result, Exception):
+            future.set_exception(result)
+        else:
+            future.set_result(result or outcome_of(task))
+
+    def cancel(self, job_uid: str) -> None:
+        del self._kinds[job_uid]
+        self._results.pop(job_uid).set_exception(TaskStopped())
+
+    async def stop(self) -> None:
+        for uid in list(self._results):
+            self.cancel(uid)
+
+
+STAGES = {
+    TaskKind.IMPORT: Stage.PREPROCESS,
+    TaskKind.GENERATE: Stage.SLAT,
+    TaskKind.BUILD: Stage.BAKE,
+}
+
+
+def outcome_of(task: Task) -> TaskOutcome:
+    record = StageRecord(stage=STAGES[task.kind], seconds=1.0, peak_memory_bytes=0)
+    outcome = replace(OUTCOMES[task.kind], records=(record,))
+    if task.kind is not TaskKind.GENERATE:
+        return outcome
+    surface = digest_of(f"{task.prompt} {task.seeds}".encode())
+    return replace(outcome, surfaces=(surface,), seeds=task.seeds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """A journal, a scheduler and an engine that is held."""
+
+    store: JobStore
+    scheduler: Scheduler
+    engine: HeldEngine
+    missing: set[str]
+
+    async def create(self, spec: JobSpec, project: str = P) -> Job:
+        job, _ = await self.store.create(project=project, request_id="", spec=spec)
+        self.scheduler.kick()
+        return job
+
+    async def started(self) -> Task:
+        """Wait for the next task that is started."""
+        return await asyncio.wait_for(self.engine.started.get(), 10)
+
+    async def ended(self, job: Job) -> Job:
+        """Wait for a job's end."""
+        async for item in self.store.follow(job.uid, 0, project=None):
+            if isinstance(item, Entry) and item.job is not None:
+                return item.job
+        raise AssertionError
+
+    async def done(self, spec: JobSpec, project: str = P) -> Job:
+        """Run a job to its end, each of its tasks on a worker."""
+        job = await self.create(spec, project)
+        for _ in spec.plan:
+            self.engine.end(await self.started())
+        return await self.ended(job)
+
+
+def held(
+    folder: Path,
+    act: Callable[[House], Coroutine[None, None, None]],
+    clock: Callable[[], int] = lambda: 1_000_000,
+    **options: Any,  # Any: of `Scheduler`
+) -> None:
+    """Do something with a scheduler whose tasks run for as long as they are to."""
+
+    async def whole() -> None:
+        store = JobStore(folder / "journal.sqlite3", clock=clock)
+        await store.open()
+        engine, missing = HeldEngine(), set[str]()
+        scheduler = Scheduler(
+            store,
+            engine,
+            is_there=lambda sha256: sha256 not in missing,
+            **({"retry_delays_s": (0.0, 0.0)} | options),
+        )
+        await engine.start(scheduler.kick)
+        await scheduler.start()
+        await act(House(store=store, scheduler=scheduler, engine=engine, missing=missing))
+        await scheduler.drain(0)
+        await store.close()
+
+    asyncio.run(asyncio.wait_for(whole(), 30))
+
+
+TABLE = JobSpec(asset_name="Table", prompt="a table")
+
+
+def reused(job: Job) -> set[Stage]:
+    return {status.stage for status in job.details.stages if status.state is StageState.REUSED}
+
+
+def test_the_same_work_is_not_done_twice_and_needs_no_worker(tmp_path: Path) -> None:
+    async def act(house: House) -> None:
+        first = await house.done(CHAIR)
+        assert reused(first) == set()
+        await house.create(TABLE)
+        await house.started()  # the generator is busy
+        again = await house.ended(await house.create(CHAIR))
+        assert reused(again) == {Stage.SLAT, Stage.BAKE}
+        assert again.details.result == first.details.result
+        assert again.details.fraction == 1.0
+        assert house.engine.started.empty()
+
+    held(tmp_path, act)
+
+
+def test_what_may_not_come_from_the_cache_runs(tmp_path: Path) -> None:
+    async def act(house: House) -> None:
+        await house.done(CHAIR)
+        fresh = await house.done(replace(CHAIR, ignore_cache=True))
+        assert reused(fresh) == set()
+        other = await house.done(CHAIR, "other")  # which cannot know that there is such a job
+        assert reused(other) == set()
+        await house.done(replace(CHAIR, seed=1))
+        house.missing.add(BLOB.sha256)  # which the generation left, and the build did not
+        job = await house.create(CHAIR)
+        house.engine.end(await house.started())
+        assert reused(await house.ended(job)) == {Stage.BAKE}
+        house.missing.clear()
+        assert reused(await house.ended(await house.create(CHAIR))) == {Stage.SLAT, Stage.BAKE}
+
+    held(tmp_path, act)
+
+
+def test_a_retry_runs_again_from_its_stage_on(tmp_path: Path) -> None:
+    async def act(house: House) -> None:
+        first = await house.done(CHAIR)
+
+        async def retried(from_stage: Stage | None) -> Job:
+            job, _ = await house.store.retry(
+                first.uid, project=P, request_id="", from_stage=from_stage
+            )
+            house.scheduler.kick()
+            return job
+
+        everything = await house.ended(await retried(None))
+        assert reused(everything) == {Stage.SLAT, Stage.BAKE}
+        job = await retried(Stage.REPAIR)
+        build = await house.started()
+        assert build.kind is TaskKind.BUILD
+        house.engine.end(build)
+        assert reused(await house.ended(job)) == {Stage.SLAT}
+        job = await retried(Stage.CONDITION)
+        for kind in (TaskKind.GENERATE, TaskKind.BUILD):
+            task = await house.started()
+            assert task.kind is kind
+            house.engine.end(task)
+        assert reused(await house.ended(job)) == set()
+
+    held(tmp_path, act)
+
+
+def test_equal_work_that_runs_is_waited_for(tmp_path: Path) -> None:
+    async def act(house: House) -> None:
+        leader = await house.create(CHAIR)
+        generate = await house.started()
+        follower = await house.create(CHAIR)
+        stranger = await house.create(TABLE)
+        house.engine.end(generate)
+        following = {(await house.started()).job_uid, (await house.started()).job_uid}
+        assert following == {leader.uid, stranger.uid}  # a build, and the other generation
+        assert house.engine.started.empty()
+        house.engine.end(replace(generate, kind=TaskKind.BUILD))
+        assert reused(await house.ended(follower)) == {Stage.SLAT, Stage.BAKE}
+        assert reused(await house.ended(leader)) == set()
+
+    held(tmp_path, act)
+
+
+def test_who_waited_for_work_that_fails_does_it_itself(tmp_path: Path) -> None:
+    failure = TaskFailed("no", reason="EMPTY_RESULT", stage=None, metadata={}, is_retryable=False)
+
+    async def act(house: House) -> None:
+        for end in ("fail", "cancel"):
+            leader = await house.create(CHAIR)
+            generate = await house.started()
+            follower = await house.create(CHAIR)
+            if end == "fail":
+                house.engine.end(generate, failure)
+                assert (await house.ended(leader)).state is JobState.FAILED
+            else:
+                await house.scheduler.cancel(leader.uid, project=P)
+            assert (await house.started()).job_uid == follower.uid
+            await house.scheduler.cancel(follower.uid, project=P)
+            await house.ended(follower)
+
+    held(tmp_path, act)
+
+
+def test_work_that_kills_two_workers_is_not_tried_again_for_a_while(tmp_path: Path) -> None:
+    now_us = [1_000_000]
+
+    async def act(house: House) -> None:
+        job = await house.create(CHAIR)
+        for _ in range(2):
+            house.engine.end(await house.started(), WorkerLost("the process was killed"))
+        lost = await house.ended(job)
+        assert lost.details.error is not None
+        assert (lost.details.error.reason, lost.state) == ("WORKER_LOST", JobState.FAILED)
+        assert "twice" in lost.details.error.message
+        assert "repeated" in lost.details.warnings[0].message
+        for spec in (CHAIR, replace(CHAIR, ignore_cache=True)):
+            refused = await house.ended(await house.create(spec))
+            assert refused.details.error is not None
+            assert refused.details.error.reason == "INPUT_QUARANTINED"
+            assert "change the input" in refused.details.error.message
+        await house.done(TABLE)
+        await house.done(CHAIR, "other")
+        now_us[0] += 3601 * 10**6
+        await house.done(CHAIR)
+
+    held(tmp_path, act, clock=lambda: now_us[0], quarantine_s=3600.0)
+
+
+def test_a_worker_that_died_once_is_forgotten_when_its_work_succeeds(tmp_path: Path) -> None:
+    async def act(house: House) -> None:
+        for _ in range(3):
+            job = await house.create(replace(CHAIR, ignore_cache=True))
+            house.engine.end(await house.started(), WorkerLost("the process was killed"))
+            for _ in range(2):
+                house.engine.end(await house.started())
+            assert (await house.ended(job)).state is JobState.SUCCEEDED
+
+    held(tmp_path, act)
+
+
+@pytest.mark.parametrize(("is_retryable", "tries"), [(True, 3), (False, 1)])
+def test_too_little_memory_is_tried_again_unless_it_was_foreseen(
+    tmp_path: Path, is_retryable: bool, tries: int
+) -> None:
+    failure = TaskFailed(
+        "no memory", reason="OUT_OF_MEMORY", stage=None, metadata={}, is_retryable=is_retryable
+    )
+
+    async def act(house: House) -> None:
+        job = await house.create(CHAIR)
+        for _ in range(tries):
+            house.engine.end(await house.started(), failure)
+        failed = await house.ended(job)
+        assert failed.details.error is not None
+        assert failed.details.error.reason == "OUT_OF_MEMORY"
+        assert house.engine.started.empty()
+        slat = next(s for s in failed.details.stages if s.stage is Stage.SLAT)
+        assert (slat.state, slat.attempt) == (StageState.FAILED, tries)
+
+    held(tmp_path, act)
+
+
+def test_tries_are_counted_over_restarts_and_wait_longer_each_time(tmp_path: Path) -> None:
+    failure = TaskFailed("no", reason="OUT_OF_MEMORY", stage=None, metadata={}, is_retryable=True)
+    now_us = [1_000_000]
+
+    async def fail_once(house: House) -> None:
+        if not house.store.jobs(project=P, limit=1):
+            await house.create(CHAIR)
+        now_us[0] += 10 * 10**6
+        house.scheduler.kick()
+        house.engine.end(await house.started(), failure)
+        await until(lambda: house.engine.free(WorkerKind.GENERATOR) == 1)
+
+    async def has_failed(house: House) -> None:
+        (job,) = house.store.jobs(project=P, limit=9)
+        assert job.state is JobState.FAILED
+        assert len(job.details.warnings) == 2
+
+    for _ in range(3):
+        held(tmp_path, fail_once, clock=lambda: now_us[0], retry_delays_s=(1.0, 5.0))
+    held(tmp_path, has_failed, clock=lambda: now_us[0])
+
+
+async def until(is_true: Callable[[], bool]) -> None:
+    while not is_true():
+        await asyncio.sleep(0)
+
+
+def test_a_job_ends_when_it_has_run_for_as_long_as_it_may(tmp_path: Path) -> None:
+    async def act(house: House) -> None:
+        job = await house.create(replace(CHAIR, run_timeout_s=0.01))
+        await house.started()
+        ended = await house.ended(job)
+        assert ended.details.error is not None
+        assert ended.details.error.reason == "JOB_TIMEOUT"
+        assert ended.details.error.metadata == {"run_timeout_s": "0.01"}
+
+    held(tmp_path, act, max_run_timeout_s=100.0)
+
+
+def test_all_tasks_of_a_job_share_its_time_and_the_server_has_the_last_word(
+    tmp_path: Path,
+) -> None:
+    now_us = [1_000_000]
+
+    async def act(house: House) -> None:
+        job = await house.create(replace(CHAIR, run_timeout_s=1e6))
+        generate = await house.started()
+        now_us[0] += 100 * 10**6
+        house.engine.end(generate)
+        ended = await house.ended(job)
+        assert ended.run_us == 100 * 10**6
+        assert ended.details.error is not None
+        assert ended.details.error.reason == "JOB_TIMEOUT"
+        assert house.engine.started.empty()
+
+    held(tmp_path, act, clock=lambda: now_us[0], max_run_timeout_s=60.0)
+
+
+def test_projects_take_turns_and_priority_comes_first(tmp_path: Path) -> None:
+    async def act(house: House) -> None:
+        def spec(number: int, priority: int = 0) -> JobSpec:
+            options = AssetOptions(decode=DecodeOptions(formats=("gaussian",)))
+            return replace(CHAIR, seed=number, priority=priority, options=options)
+
+        first = await house.create(spec(0), "many")
+        task = await house.started()
+        names = {first.uid: "many 0"}
+        for number in range(1, 5):
+            names[(await house.create(spec(number), "many")).uid] = f"many {number}"
+        for number in range(2):
+            names[(await house.create(spec(number), "few")).uid] = f"few {number}"
+        names[(await house.create(spec(9, priority=1), "many")).uid] = "urgent"
+        queue = sorted(house.store.queue().items(), key=lambda item: item[1])
+        assert [names[uid] for uid, _ in queue][:3] == ["urgent", "few 0", "many 1"]
+        order = []
+        for _ in range(7):
+            house.engine.end(task)
+            task = await house.started()
+            order.append(names[task.job_uid])
+        assert order == ["urgent", "few 0", "many 1", "few 1", "many 2", "many 3", "many 4"]
+
+    ticks = itertools.count(1_000_000)
+    held(tmp_path, act, clock=lambda: next(ticks))
+
+
+def test_who_waits_gains_on_the_urgent(tmp_path: Path) -> None:
+    now_us = [1_000_000]
+
+    async def act(house: House) -> None:
+        await house.create(replace(CHAIR, seed=7))
+        task = await house.started()
+        old = await house.create(replace(CHAIR, seed=1))
+        now_us[0] += 31 * 60 * 10**6
+        urgent = await house.create(replace(CHAIR, seed=2, priority=2), "other")
+        house.engine.end(task)
+        tasks = [await house.started(), await house.started()]
+        generate = next(task for task in tasks if task.kind is TaskKind.GENERATE)
+        assert generate.job_uid == old.uid
+        outlook = house.scheduler.outlook(house.store.job(urgent.uid, project=None))
+        assert outlook.queue_position == 0
+        assert outlook.run_s is not None
+        assert outlook.remaining_s is not None
+        assert outlook.remaining_s >= outlook.run_s > 0
+
+    held(tmp_path, act, clock=lambda: now_us[0])
+
+
+def test_what_is_reused_is_told_with_its_warnings_and_previews(tmp_path: Path) -> None:
+    async def act(house: House) -> None:
+        job = await house.create(CHAIR)
+        generate = await house.started()
+        house.store.post(job.uid, Warned(stage=Stage.SLAT, message="no back"))
+        house.store.post(job.uid, Previewed(stage=Stage.SLAT, image=BLOB))
+        house.engine.end(generate)
+        house.engine.end(await house.started())
+        first = await house.ended(job)
+        again = await house.ended(await house.create(CHAIR))
+        assert again.details.warnings == first.details.warnings != ()
+        previews = [s.preview for s in again.details.stages if s.stage is Stage.SLAT]
+        assert previews == [BLOB]
+
+    held(tmp_path, act)

@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from pipeline import Stage
 from server.engine import TaskKind, TaskOutcome, Warned, WorkerKind
@@ -29,7 +27,6 @@ from tests.server.journal.harness import (
     P,
     log,
     next_ready,
-    opened,
     progress,
     run,
     start,
@@ -363,61 +360,3 @@ def test_uids_sort_by_time_and_never_meet() -> None:
     assert uids == sorted(uids)
     assert len({new_uid(5) for _ in range(1000)}) == 1000
     assert all(len(uid) == 32 for uid in uids)
-
-
-ACTIONS = ("create", "start", "post", "finish", "fail", "retry", "requeue", "cancel", "reopen")
-
-
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(actions=st.lists(st.sampled_from(ACTIONS), max_size=25), data=st.data())
-def test_no_order_of_actions_breaks_a_log(
-    tmp_path_factory: pytest.TempPathFactory, actions: list[str], data: st.DataObject
-) -> None:
-    path = tmp_path_factory.mktemp("journal")
-    started: dict[str, ReadyTask] = {}
-    finals: dict[str, tuple[JobState, int]] = {}
-
-    async def act(store: JobStore, action: str) -> None:
-        jobs = store.jobs(project=P, limit=100)
-        if action == "create":
-            await store.create(project=P, request_id="", spec=SPEC)
-        elif action == "start":
-            for kind in WorkerKind:
-                if ready := next_ready(store, kind):
-                    await store.start_task(ready, key="")
-                    started[ready.job.uid] = ready
-        elif jobs:
-            job = data.draw(st.sampled_from(jobs))
-            ready = started.get(job.uid)
-            if action == "post":
-                store.post(job.uid, progress(0.5, 0.5))
-            elif action == "fail":
-                await store.fail(job.uid, ERROR)
-            elif action == "requeue":
-                await store.requeue(job.uid)
-            elif action == "cancel":
-                await store.cancel(job.uid, project=P)
-            elif action == "finish" and ready is not None:
-                await store.finish_task(ready, GENERATED)
-                del started[job.uid]
-            elif action == "retry" and ready is not None:
-                await store.retry_task(ready, LOST, delay_s=0)
-
-    async def whole() -> None:
-        remaining = list(actions)
-        while True:
-            async with opened(path) as store:
-                while remaining and (action := remaining.pop(0)) != "reopen":
-                    await act(store, action)
-                for job in store.jobs(project=P, limit=100):
-                    log(store, job.uid)
-                    if job.uid in finals:  # an end stays as it is
-                        assert finals[job.uid] == (job.state, job.last_sequence)
-                    if job.state.is_final:
-                        finals[job.uid] = (job.state, job.last_sequence)
-            if not remaining:
-                return
-
-    asyncio.run(whole())
