@@ -32,9 +32,10 @@ from server.crews import crews_of, load_options
 from server.engine import WorkerKind, WorkerState, WorkerStatus
 from server.engine.local import LocalPool
 from server.journal import JobStore, Quotas, Retention
+from server.observe.jobs import JobTelemetry
 from server.observe.metrics import Levels, Metrics
 from server.observe.service_manager import ServiceManager
-from server.observe.tracing import JobTraces, make_tracer
+from server.observe.tracing import make_tracer
 from server.pb import lodsmith_pb2 as pb
 from server.scheduler import Scheduler
 from server.services.blobs import BlobService
@@ -75,6 +76,7 @@ class Server:
         self._lock = _locked(config.data_dir)
         self._metrics = Metrics([method.name for s in _SERVICES.values() for method in s.methods])
         self._tracer = make_tracer(config.otlp_endpoint)
+        self._telemetry = JobTelemetry(self._metrics, self._tracer)
         self._artifacts = ArtifactStore(
             config.data_dir / "artifacts", min_free_bytes=config.min_free_disk_bytes
         )
@@ -82,7 +84,7 @@ class Server:
             config.data_dir / "journal.sqlite3",
             clock=_now_us,
             quotas=Quotas(max_jobs=config.max_project_jobs, max_bytes=config.max_project_bytes),
-            on_commit=lambda count, seconds: self._metrics.journal_committed(seconds, count),
+            on_commit=self._telemetry.committed,
         )
         self._collector = Collector(
             self._store,
@@ -95,10 +97,10 @@ class Server:
             crews_of(config),
             on_restart=lambda kind, cause: self._metrics.worker_replaced(kind.value, cause.value),
         )
-        self._traces = JobTraces(self._tracer)
         self._scheduler = Scheduler(
             self._store,
             self._engine,
+            self._telemetry,
             is_there=lambda sha256: self._artifacts.size(sha256) is not None,
             max_run_timeout_s=config.max_run_timeout_s,
             quarantine_s=config.keep_cache_s,
@@ -232,7 +234,7 @@ class Server:
                 drain=self._drain,
                 clock=_now_us,
                 metrics=self._metrics,
-                traces=self._traces,
+                telemetry=self._telemetry,
                 logs_prompts=config.log_prompts,
             ),
             "BlobService": BlobService(

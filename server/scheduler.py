@@ -30,6 +30,8 @@ from server.incident import REASON as INTERNAL
 from server.incident import log_incident
 from server.jobs import Job, JobError, JobState, ReadyTask, StageProgressed
 from server.journal import JobStore, TaskName
+from server.observe.jobs import JobTelemetry
+from server.observe.tracing import TaskSpans
 from server.tasks import Work, task_of
 
 logger = logging.getLogger(__name__)
@@ -62,6 +64,7 @@ class _Run:
 
     ready: ReadyTask
     work: Work | None
+    spans: TaskSpans
     is_overdue: bool = False
     timer: asyncio.TimerHandle | None = None
     end: "asyncio.Task[None] | None" = None
@@ -74,6 +77,7 @@ class Scheduler:
         self,
         store: JobStore,
         engine: Engine,
+        telemetry: JobTelemetry,
         *,
         is_there: Callable[[str], bool],
         max_run_timeout_s: float = 0.0,
@@ -85,6 +89,7 @@ class Scheduler:
         Args:
             store: The journal.
             engine: Where tasks run.
+            telemetry: Is told of them.
             is_there: Whether the bytes of a blob are on the disk, by SHA-256.
             max_run_timeout_s: How long the tasks of a job may run in all. 0: no limit.
             quarantine_s: How long work that killed its workers is not tried again.
@@ -92,6 +97,7 @@ class Scheduler:
         """
         self._store = store
         self._engine = engine
+        self._telemetry = telemetry
         self._is_there = is_there
         self._max_run_timeout_s = max_run_timeout_s
         self._quarantine_s = quarantine_s
@@ -300,9 +306,10 @@ class Scheduler:
         if self._is_stopped or not self._engine.free(kind):  # the worker died meanwhile
             await self._store.requeue(uid)
             return
-        run = _Run(ready=ready, work=work)
-        task = replace(task, expected_s=self._times.all_seconds())
-        ended = self._engine.run(task, self._listener(ready))
+        spans = self._telemetry.task(uid, ready.kind, ready.attempt)
+        run = _Run(ready=ready, work=work, spans=spans)
+        task = replace(task, expected_s=self._times.all_seconds(), traceparent=spans.traceparent)
+        ended = self._engine.run(task, self._listener(run))
         self._running[uid] = run
         run.end = asyncio.create_task(self._see_off(run, ended))
         if (left_s := self._left_s(job)) is not None:
@@ -337,9 +344,9 @@ class Scheduler:
 
     # What comes of it
 
-    def _listener(self, ready: ReadyTask) -> Listener:
+    def _listener(self, run: _Run) -> Listener:
         """Return what turns the task's news into events."""
-        job = ready.job
+        ready, job = run.ready, run.ready.job
         estimate = Estimate(
             self._times,
             plan=job.spec.plan,
@@ -352,6 +359,7 @@ class Scheduler:
             if not isinstance(news, Progressed):
                 self._store.post(job.uid, news)
                 return
+            run.spans.progressed(news.stage.value)
             fraction, remaining_s = estimate.update(news.stage, news.fraction, time.monotonic())
             self._store.post(
                 job.uid,
@@ -396,17 +404,22 @@ class Scheduler:
         try:
             outcome = await ended
         except TaskStopped:
+            run.spans.end("CANCELLED")
             if run.is_overdue:
                 return await self._store.fail(
                     uid, self._timed_out(self._store.job(uid, project=None))
                 )
             return await self._store.requeue(uid)  # which ends a job that is CANCELLING
         except WorkerLost as error:
+            run.spans.end(error.reason)
             return await self._bury(run, error)
         except TaskFailed as error:
+            run.spans.end(error.reason)
             return await self._fail(run, error)
         failpoints.hit("report.taken")
+        run.spans.end()
         self._times.learn(outcome.records)
+        self._telemetry.ran(outcome.records)
         return await self._store.finish_task(ready, outcome)
 
     async def _bury(self, run: _Run, error: WorkerLost) -> Job:

@@ -21,10 +21,12 @@ from server.journal.reads import KeptWork, TaskName
 from server.journal.retention import Collected, Retention
 from server.journal.store import EventPage, JobStore, new_uid
 from server.journal.tail import Entry, Heartbeat, Snapshot
+from server.journal.writer import Commit
 
 __all__ = [
     "Clock",
     "Collected",
+    "Commit",
     "Entry",
     "EventPage",
     "Heartbeat",

@@ -62,7 +62,7 @@ class JobStore:
         *,
         clock: Clock,
         quotas: Quotas = Quotas(),  # noqa: B008  # frozen
-        on_commit: Callable[[int, float], None] = lambda change_count, seconds: None,
+        on_commit: Callable[[Commit], None] = lambda commit: None,
     ) -> None:
         """Open or make the journal at `path`.
 
@@ -70,7 +70,7 @@ class JobStore:
             path: Beside it are its mark (see `epoch.py`) and its reserve of disk space.
             clock: Stamps events.
             quotas: What one project may have.
-            on_commit: Told of every commit: how many changes it had, how long it took.
+            on_commit: Told of every commit.
         """
         self._clock = clock
         self._quotas = quotas
@@ -498,7 +498,7 @@ class JobStore:
                 settled.pending.done.set_exception(settled.error)
             else:
                 settled.pending.done.set_result(settled.result)
-        self._on_commit(len(commit.settled), commit.seconds)
+        self._on_commit(commit)
 
 
 def _by_job(news: Iterable[tuple[str, Entry]]) -> dict[str, list[Entry]]:

@@ -97,29 +97,6 @@ def start_job(tracer: Tracer, uid: str, call: str) -> Span:
     return tracer.start("job", cause=call, attributes={"lodsmith.job": uid})
 
 
-class JobTraces:
-    """The spans of jobs that have not ended. On the event loop."""
-
-    def __init__(self, tracer: Tracer) -> None:
-        self._tracer = tracer
-        self._spans: dict[str, Span] = {}
-
-    def begin(self, uid: str, call: str) -> None:
-        """A job was created by a call with that `traceparent`."""
-        self._spans[uid] = start_job(self._tracer, uid, call)
-
-    def task(self, uid: str, kind: str, attempt: int) -> "TaskSpans":
-        """A try at a task of the job begins, perhaps of one that an earlier server has created."""
-        if uid not in self._spans:
-            self.begin(uid, "")
-        return TaskSpans(self._tracer, self._spans[uid].traceparent, kind, uid, attempt)
-
-    def end(self, uid: str, error: str = "") -> None:
-        """The job has ended. error: its reason; "" when all is well."""
-        if span := self._spans.pop(uid, None):
-            span.end(error)
-
-
 class TaskSpans:
     """The spans of one try at a task and of its stages, from what its worker reports.
 

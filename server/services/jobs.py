@@ -18,8 +18,8 @@ from server.calls import Call
 from server.failpoints import hit
 from server.jobs import Job, JobDetails, JobSpec, JobState
 from server.journal import Clock, Entry, Heartbeat, JobStore, Snapshot
+from server.observe.jobs import JobTelemetry
 from server.observe.metrics import Metrics
-from server.observe.tracing import JobTraces
 from server.pb import lodsmith_pb2 as pb
 from server.refusals import InputMissing, InvalidRequest, QueueFull
 from server.scheduler import Scheduler
@@ -47,11 +47,11 @@ class JobService:
         drain: DrainFlag,
         clock: Clock,
         metrics: Metrics,
-        traces: JobTraces,
+        telemetry: JobTelemetry,
         logs_prompts: bool,
     ) -> None:
         self._metrics = metrics
-        self._traces = traces
+        self._telemetry = telemetry
         self._logs_prompts = logs_prompts
         self._store = store
         self._scheduler = scheduler
@@ -182,7 +182,7 @@ class JobService:
         call.resource = convert.name_of(job.uid)
         if is_known:
             return
-        self._traces.begin(job.uid, call.traceparent)
+        self._telemetry.created(job.uid, call.traceparent)
         if self._logs_prompts and job.spec.prompt is not None:
             logger.info("job %s: %r", job.uid, job.spec.prompt)
         self._scheduler.kick()

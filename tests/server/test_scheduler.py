@@ -30,6 +30,9 @@ from server.engine import (
 )
 from server.jobs import Job, JobSpec, JobState, StageState
 from server.journal import Entry, JobStore
+from server.observe.jobs import JobTelemetry
+from server.observe.metrics import Metrics
+from server.observe.tracing import NoTracer
 from server.scheduler import Scheduler
 
 P = "local"
@@ -44,6 +47,10 @@ OUTCOMES = {
     ),
     TaskKind.BUILD: TaskOutcome(),
 }
+
+
+def telemetry() -> JobTelemetry:
+    return JobTelemetry(Metrics([]), NoTracer())
 
 
 class InstantEngine:
@@ -96,7 +103,7 @@ def run(folder: Path, engine: InstantEngine, *specs: JobSpec) -> list[Job]:
             for digest in spec.inputs:
                 await store.own_blob(P, digest)
             await store.create(project=P, request_id="", spec=spec)
-        scheduler = Scheduler(store, engine, is_there=lambda sha256: True)
+        scheduler = Scheduler(store, engine, telemetry(), is_there=lambda sha256: True)
         await scheduler.start()
         for job in store.jobs(project=P, limit=9):
             async for _ in store.follow(job.uid, 0, project=P):
@@ -279,6 +286,7 @@ def held(
         scheduler = Scheduler(
             store,
             engine,
+            telemetry(),
             is_there=lambda sha256: sha256 not in missing,
             **({"retry_delays_s": (0.0, 0.0)} | options),
         )

@@ -130,7 +130,7 @@ def test_health_version_and_models_are_told(ask: Ask) -> None:
     assert ask("GET", "/v1/health/live").json["status"] == "live"
     assert ask("GET", "/v1/version").json["release"] == "0.1.0"
     assert ask("GET", "/v1/metadata").json["version"] == "0.1.0"
-    assert ask("GET", "/metrics").status == 404
+    assert b"lodsmith_calls_total" in ask("GET", "/metrics").body
     wrong = ask("POST", "/v1/health/live", b"")
     assert (wrong.status, wrong.headers["allow"]) == (405, "GET, HEAD")
 
