@@ -33,6 +33,7 @@ from pipeline import (
     StageMeter,
 )
 from pipeline.errors import Cancelled, DiskFull, OutOfMemory, PipelineError
+from server import failpoints
 from server.artifacts import ArtifactStore
 from server.engine import (
     CollisionFit,
@@ -170,7 +171,10 @@ class Worker:
             )
             if self._settings.limits.task_cpu_s:
                 limits.limit_task_cpu(self._settings.limits.task_cpu_s, reporter.run_out_of_time)
-            self._report(self._result(reporter))
+            result = self._result(reporter)
+            failpoints.hit("report.send")
+            self._report(result)
+            failpoints.hit("report.sent")
 
     def _listen(self) -> None:
         """Take orders while the main thread works."""
