@@ -8,7 +8,7 @@ artifact store, and one `build` per surface turns it into an asset. `JobSpec.pla
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -16,7 +16,7 @@ from pipeline import AssetOptions, ModelFacts, Stage, StageRecord
 from server.artifacts import Digest
 from server.record import JSON, dumps
 
-TASK_VERSION = 4  # raise it when the same inputs may give other bytes
+TASK_VERSION = 5  # raise it when the same inputs may give other bytes
 
 
 class WorkerKind(StrEnum):
@@ -53,6 +53,8 @@ class Task:
         means something.
     recipe: what the report says about the asset's origin.
     earlier_records, earlier_warnings: of the job's earlier tasks, for the report.
+    kept: of BUILD, parts of an earlier build of the same surface, by name; see
+        `pipeline.kept_keys`. Those that are gone from the store are made anew. Decides no bytes.
     """
 
     job_uid: str
@@ -73,6 +75,7 @@ class Task:
     recipe: Mapping[str, JSON]
     earlier_records: tuple[StageRecord, ...]
     earlier_warnings: tuple[str, ...]
+    kept: Mapping[str, Digest] = field(default_factory=dict)
 
     def key(self, models: str) -> str:
         """Return the hash of all that decides this task's output: equal keys, equal bytes.
@@ -159,7 +162,7 @@ class TaskOutcome:
 
     surfaces: of GENERATE, one per variant if a mesh was asked for; of IMPORT, one.
     slats, seeds, model: of GENERATE; one per variant. artifacts: of GENERATE and BUILD.
-    lods, collision: of BUILD.
+    lods, collision: of BUILD. kept: of BUILD, the parts that it made and another can start from.
     records: what each stage of this task took. warnings: for the report.
     """
 
@@ -170,6 +173,7 @@ class TaskOutcome:
     artifacts: tuple[StoredArtifact, ...] = ()
     lods: tuple[Lod, ...] = ()
     collision: CollisionFit | None = None
+    kept: Mapping[str, Digest] = field(default_factory=dict)
     records: tuple[StageRecord, ...] = ()
     warnings: tuple[str, ...] = ()
 
