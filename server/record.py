@@ -41,13 +41,14 @@ def dumps(value: object) -> str:
 
 def _opened(value: object) -> object:
     """Return what is directly inside a value that JSON does not know."""
-    if (names := _field_names(type(value))) is not None:
+    kind: Any = type(value)  # Any: mypy takes a type of what it does not know for unhashable
+    if (names := _field_names(kind)) is not None:
         return {name: getattr(value, name) for name in names}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Mapping):
         return dict(value)
-    raise TypeError(f"no JSON form for {type(value).__name__}")
+    raise TypeError(f"no JSON form for {kind.__name__}")
 
 
 @cache

@@ -406,12 +406,15 @@ class JobStore:
         await self._write(lambda journal: journal.delete(uid, project, etag))
         self._tails.extend(uid, ())  # who still reads its log learns that it is gone
 
-    async def start_task(self, ready: ReadyTask, *, key: str) -> Job | None:
+    async def start_task(
+        self, ready: ReadyTask, *, key: str, parts: Sequence[str] = ()
+    ) -> Job | None:
         """Mark a task as running. Returns None when its job was cancelled meanwhile.
 
-        key: of its work, for the stage cache; "" to keep nothing.
+        key: of its work, for the stage cache; "" to keep nothing. parts: keys of what it starts
+        from, which counts as used.
         """
-        return await self._write(lambda journal: journal.start_task(ready, key))
+        return await self._write(lambda journal: journal.start_task(ready, key, parts))
 
     async def finish_task(
         self,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline import AssetOptions, ModelFacts, Stage, StageRecord
+from pipeline.mesh.hulls.collision import CollisionOptions
 from pipeline.model.formats import DecodeOptions
 from server.artifacts import Digest, digest_of
 from server.engine import (
@@ -23,6 +24,7 @@ from server.engine import (
     TaskOutcome,
     TaskStopped,
     Warned,
+    WorkerEnd,
     WorkerKind,
     WorkerLost,
     WorkerState,
@@ -299,6 +301,10 @@ def held(
     asyncio.run(asyncio.wait_for(whole(), 30))
 
 
+def died() -> WorkerLost:
+    return WorkerLost("the process was killed", end=WorkerEnd.KILLED, number=9, stage=Stage.SLAT)
+
+
 TABLE = JobSpec(asset_name="Table", prompt="a table")
 
 
@@ -410,7 +416,7 @@ def test_work_that_kills_two_workers_is_not_tried_again_for_a_while(tmp_path: Pa
     async def act(house: House) -> None:
         job = await house.create(CHAIR)
         for _ in range(2):
-            house.engine.end(await house.started(), WorkerLost("the process was killed"))
+            house.engine.end(await house.started(), died())
         lost = await house.ended(job)
         assert lost.details.error is not None
         assert (lost.details.error.reason, lost.state) == ("WORKER_LOST", JobState.FAILED)
@@ -433,7 +439,7 @@ def test_a_worker_that_died_once_is_forgotten_when_its_work_succeeds(tmp_path: P
     async def act(house: House) -> None:
         for _ in range(3):
             job = await house.create(replace(CHAIR, ignore_cache=True))
-            house.engine.end(await house.started(), WorkerLost("the process was killed"))
+            house.engine.end(await house.started(), died())
             for _ in range(2):
                 house.engine.end(await house.started())
             assert (await house.ended(job)).state is JobState.SUCCEEDED
@@ -583,5 +589,49 @@ def test_what_is_reused_is_told_with_its_warnings_and_previews(tmp_path: Path) -
         assert again.details.warnings == first.details.warnings != ()
         previews = [s.preview for s in again.details.stages if s.stage is Stage.SLAT]
         assert previews == [BLOB]
+
+    held(tmp_path, act)
+
+
+def test_a_build_starts_from_the_parts_of_one_before_it(tmp_path: Path) -> None:
+    repaired, hulls = digest_of(b"repaired"), digest_of(b"hulls")
+
+    async def act(house: House) -> None:
+        async def build_of(spec: JobSpec, **kept: Digest) -> Task:
+            """Run a job; its build makes the parts `kept`. Returns the task of the build."""
+            job = await house.create(spec)
+            task = await house.started()
+            if task.kind is TaskKind.GENERATE:
+                house.engine.end(task)
+                task = await house.started()
+            house.engine.end(task, replace(outcome_of(task), kept=kept))
+            assert (await house.ended(job)).state is JobState.SUCCEEDED
+            return task
+
+        def with_hulls(count: int, **fields: Any) -> JobSpec:  # Any: of `JobSpec`
+            collision = CollisionOptions(max_hulls=count)
+            return replace(CHAIR, options=AssetOptions(collision=collision), **fields)
+
+        first = await build_of(with_hulls(3), repaired=repaired, hulls=hulls)
+        assert first.kept == {}
+        assert (await build_of(with_hulls(4))).kept == {"repaired": repaired}
+        renamed = await build_of(with_hulls(3, asset_name="Stool"))
+        assert renamed.kept == {"repaired": repaired, "hulls": hulls}
+        fresh = await build_of(with_hulls(3, ignore_cache=True))
+        assert fresh.kept == {}
+        for from_stage, kept in (
+            (Stage.EXPORT, {"repaired", "hulls"}),
+            (Stage.BAKE, {"repaired"}),
+            (Stage.REPAIR, set[str]()),
+        ):
+            built = await build_of(with_hulls(3, asset_name=f"Stool{from_stage}"))
+            job, _ = await house.store.retry(
+                built.job_uid, project=P, request_id="", from_stage=from_stage
+            )
+            house.scheduler.kick()
+            task = await house.started()
+            assert (task.kind, set(task.kept)) == (TaskKind.BUILD, kept)
+            house.engine.end(task)
+            await house.ended(job)
 
     held(tmp_path, act)
