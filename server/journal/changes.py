@@ -440,6 +440,13 @@ class Journal:
 
     # Parts
 
+    def take_upload(self, project: str, digest: Digest) -> None:
+        """Give a project a blob that it has uploaded."""
+        if blobs.size(self.database, project, digest.sha256) is None:
+            limit = self._quotas.max_bytes
+            blobs.check_quota(self.database, project, digest.size_bytes, limit)
+        blobs.own(self.database, project, digest, self.now_us())
+
     def record(self, job: Job, *happenings: Happening) -> Job:
         """Append events and bring the job's row in step with them."""
         for happening in happenings:
