@@ -23,6 +23,7 @@ from server.engine import (
     TaskOutcome,
     TaskStopped,
     Warned,
+    WorkerEnd,
     WorkerKind,
     WorkerLost,
     WorkerState,
@@ -47,6 +48,12 @@ OUTCOMES = {
     ),
     TaskKind.BUILD: TaskOutcome(),
 }
+
+
+def killed() -> WorkerLost:
+    return WorkerLost(
+        "the process was killed", end=WorkerEnd.KILLED, number=9, stage=Stage.SPARSE_STRUCTURE
+    )
 
 
 def telemetry() -> JobTelemetry:
@@ -410,7 +417,7 @@ def test_work_that_kills_two_workers_is_not_tried_again_for_a_while(tmp_path: Pa
     async def act(house: House) -> None:
         job = await house.create(CHAIR)
         for _ in range(2):
-            house.engine.end(await house.started(), WorkerLost("the process was killed"))
+            house.engine.end(await house.started(), killed())
         lost = await house.ended(job)
         assert lost.details.error is not None
         assert (lost.details.error.reason, lost.state) == ("WORKER_LOST", JobState.FAILED)
@@ -433,7 +440,7 @@ def test_a_worker_that_died_once_is_forgotten_when_its_work_succeeds(tmp_path: P
     async def act(house: House) -> None:
         for _ in range(3):
             job = await house.create(replace(CHAIR, ignore_cache=True))
-            house.engine.end(await house.started(), WorkerLost("the process was killed"))
+            house.engine.end(await house.started(), killed())
             for _ in range(2):
                 house.engine.end(await house.started())
             assert (await house.ended(job)).state is JobState.SUCCEEDED
