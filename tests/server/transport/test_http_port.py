@@ -2,7 +2,9 @@
 
 import asyncio
 import datetime
+import socket
 import ssl
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -206,6 +208,39 @@ def test_a_watch_is_not_silent_while_it_waits(monkeypatch: pytest.MonkeyPatch) -
             assert answer.status == 200
 
     asyncio.run(wait())
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux has it")
+def test_clients_that_take_nothing_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_port, "STALL_S", 0.5)
+
+    class Endless(Services):
+        def __init__(self) -> None:
+            self.ended = asyncio.Event()
+
+        async def read_blob(
+            self, request: pb.ReadBlobRequest, call: Call
+        ) -> AsyncIterator[pb.ReadBlobResponse]:
+            try:
+                while True:
+                    yield pb.ReadBlobResponse(data=bytes(1 << 20))
+            finally:
+                self.ended.set()
+
+        async def query_blob_write(
+            self, request: pb.QueryBlobWriteRequest, call: Call
+        ) -> pb.QueryBlobWriteResponse:
+            return pb.QueryBlobWriteResponse(committed_size=1 << 40, complete=True)
+
+    async def stall() -> None:
+        services = Endless()
+        async with port_of(services) as (_, port), asyncio.timeout(15):
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                path = f"/v1/blobs/sha256/{'0' * 64}"
+                client.sendall(f"GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
+                await services.ended.wait()
+
+    asyncio.run(stall())
 
 
 def test_a_head_that_is_too_long_is_refused(ask: Ask) -> None:
