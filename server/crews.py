@@ -32,9 +32,7 @@ def crews_of(config: ServerConfig) -> dict[WorkerKind, Crew]:
             log_format=config.log_format,
         )
 
-    wear = Wear(
-        max_tasks=config.worker_max_tasks, max_growth_bytes=config.worker_max_growth_bytes
-    )
+    wear = Wear(max_tasks=config.worker_max_tasks, max_growth_bytes=config.worker_max_growth_bytes)
     stall = StallRule(min_s=config.stall_min_s, factor=config.stall_factor)
     devices = generator_devices(config.device, config.generator_workers)
     return {

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline import LoadOptions, ModelFacts, Stage
-from server.engine import Previewed, Progressed, Task, TaskOutcome, Warned, WorkerKind
 from server.config.settings import LogFormat
+from server.engine import Previewed, Progressed, Task, TaskOutcome, Warned, WorkerKind
 from server.engine.limits import WorkerLimits
 from server.record import from_json, to_json
 

@@ -80,12 +80,6 @@ def test_only_pages_of_the_server_and_of_allowed_origins_may_call(
     assert RULES.is_origin(origin, "http", "localhost:50052") == is_good
 
 
-@pytest.mark.parametrize("origin", ["*", "null", "tools.studio.example", "https://a.example/page"])
-def test_an_origin_that_no_browser_sends_is_refused_at_the_start(origin: str) -> None:
-    with pytest.raises(InvalidInput, match="allowed_origins must be like"):
-        BrowserRules(host="127.0.0.1", hosts=(), origins=(origin,))
-
-
 @pytest.mark.parametrize("path", ["/v1/version", GET_JOB, "/v1/infer", "/nothing"])
 def test_foreign_hosts_and_pages_get_nowhere(ask: Ask, path: str) -> None:
     assert ask("POST", path, b"{}", JSON | {"host": "evil.example"}).status == 421
@@ -132,7 +126,6 @@ def test_health_version_and_models_are_told(ask: Ask) -> None:
     assert ask("GET", "/v1/health/live").json["status"] == "live"
     assert ask("GET", "/v1/version").json["release"] == "0.1.0"
     assert ask("GET", "/v1/metadata").json["version"] == "0.1.0"
-    assert ask("GET", "/metrics").status == 404
     wrong = ask("POST", "/v1/health/live", b"")
     assert (wrong.status, wrong.headers["allow"]) == (405, "GET, HEAD")
 
@@ -363,7 +356,7 @@ def test_with_tls_the_clients_certificate_names_it(tmp_path: Path) -> None:
 
     asyncio.run(calls())
     assert [c.head.peer_common_name for c in jobs.calls] == ["artist", None, "artist"]
-    assert jobs.calls[0].head.peer.startswith("ipv4:127.0.0.1:")
+    assert jobs.calls[0].head.peer_host == "127.0.0.1"
 
 
 def test_the_application_alone_is_one_of_asgi() -> None:
