@@ -293,8 +293,6 @@ class RestartCause(StrEnum):
     LOST = "lost"  # it died
     NOT_STARTED = "not_started"  # it died before it was ready
 
-    reason = "WORKER_LOST"
-
 
 class WorkerState(StrEnum):
     """What a worker process does now."""

@@ -16,7 +16,7 @@ from typing import Any
 from server.calls.desk import CallEnded, Desk
 from server.calls.errors import status_of
 from server.calls.rpcs import Rpc
-from server.refusals import Draining, InvalidRequest, Refusal
+from server.refusals import Draining, InvalidRequest, RateLimited, Refusal
 from server.transport import blob_files, nim
 from server.transport.blob_files import BlobFiles
 from server.transport.browser_rules import BrowserRules
@@ -166,7 +166,7 @@ class HttpApp:
         if self._is_stopping:
             return 503, Draining("the server is shutting down; try again later", retry_after_s=2.0)
         if len(self._exchanges) > MAX_EXCHANGES:
-            return 503, Draining(
+            return 503, RateLimited(
                 f"the server answers {MAX_EXCHANGES:,} requests already; try again later",
                 retry_after_s=2.0,
             )

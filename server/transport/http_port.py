@@ -134,8 +134,9 @@ class _NamedPeer(ssl.SSLObject):
 
 
 def _common_name(certificate: object) -> str | None:
-    """Return the common name in a certificate, as `ssl` tells it; None where there is none."""
+    """Return the common name in a certificate, as `ssl` tells it; None without one, or several."""
     if not isinstance(certificate, dict):
         return None
     parts = (part for name in certificate.get("subject", ()) for part in name)
-    return next((value for key, value in parts if key == "commonName"), None)
+    names = [value for key, value in parts if key == "commonName"]
+    return names[0] if len(names) == 1 else None

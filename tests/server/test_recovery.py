@@ -36,6 +36,7 @@ def server_process(
 ) -> Iterator[ServerProcess]:
     environment = os.environ | {
         "LODSMITH_PORT": "0",
+        "LODSMITH_HTTP_PORT": "0",
         "LODSMITH_DATA_DIR": str(data_dir),
         "LODSMITH_MODELS": config.models[0],
         "LODSMITH_PIPELINE": config.pipeline,
@@ -52,7 +53,7 @@ def server_process(
     try:
         assert process.stderr is not None
         for line in process.stderr:
-            if found := re.search(r"listening on (\S+)", line):
+            if found := re.search(r"listening on (\S+:\d+)", line):
                 break
         else:
             raise AssertionError("the server ended before it listened")

@@ -396,7 +396,8 @@ def test_every_error_has_a_status_and_a_reason_in_the_contract() -> None:
     values = pb.ErrorReason.DESCRIPTOR.values
     reasons = {value.name.removeprefix("ERROR_REASON_") for value in values}
     for error in (*all_subclasses(PipelineError), PipelineError, *all_subclasses(Refusal)):
-        assert error in CODES, f"{error.__name__} has no status"
+        has_own_reason = error.reason != getattr(error.__base__, "reason", "")
+        assert error in CODES or not has_own_reason, f"{error.__name__} has no status"
         assert error.reason in reasons, f"{error.__name__}: {error.reason} is not in the contract"
 
 

@@ -51,6 +51,12 @@ OUTCOMES = {
 }
 
 
+def killed() -> WorkerLost:
+    return WorkerLost(
+        "the process was killed", end=WorkerEnd.KILLED, number=9, stage=Stage.SPARSE_STRUCTURE
+    )
+
+
 def telemetry() -> JobTelemetry:
     return JobTelemetry(Metrics([]), NoTracer())
 
@@ -301,10 +307,6 @@ def held(
     asyncio.run(asyncio.wait_for(whole(), 30))
 
 
-def died() -> WorkerLost:
-    return WorkerLost("the process was killed", end=WorkerEnd.KILLED, number=9, stage=Stage.SLAT)
-
-
 TABLE = JobSpec(asset_name="Table", prompt="a table")
 
 
@@ -416,7 +418,7 @@ def test_work_that_kills_two_workers_is_not_tried_again_for_a_while(tmp_path: Pa
     async def act(house: House) -> None:
         job = await house.create(CHAIR)
         for _ in range(2):
-            house.engine.end(await house.started(), died())
+            house.engine.end(await house.started(), killed())
         lost = await house.ended(job)
         assert lost.details.error is not None
         assert (lost.details.error.reason, lost.state) == ("WORKER_LOST", JobState.FAILED)
@@ -439,7 +441,7 @@ def test_a_worker_that_died_once_is_forgotten_when_its_work_succeeds(tmp_path: P
     async def act(house: House) -> None:
         for _ in range(3):
             job = await house.create(replace(CHAIR, ignore_cache=True))
-            house.engine.end(await house.started(), died())
+            house.engine.end(await house.started(), killed())
             for _ in range(2):
                 house.engine.end(await house.started())
             assert (await house.ended(job)).state is JobState.SUCCEEDED

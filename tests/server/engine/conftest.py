@@ -144,6 +144,7 @@ def _crew(
         limits=limits or WorkerLimits(),
         max_mesh_triangles=1000,
         log_level="INFO",
+        log_format="text",
     )
     crew = Crew(task_count=1, spare_count=0, is_warm=True, grace_s=0.2, settings=settings)
     return replace(crew, **changes)

@@ -2,8 +2,10 @@
 
 import asyncio
 import hashlib
+import socket
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +24,7 @@ from server.calls.errors import DETAILS_KEY
 from server.calls.rpcs import Rpc
 from server.pb import lodsmith_pb2 as pb
 from tests.server.conftest import Peer
-from tests.server.transport.conftest import Services, http_port_of, table_of
+from tests.server.transport.conftest import Services, ask_port, http_port_of, table_of
 
 RPCS = {rpc.name: rpc for rpc in table_of(Services())}
 NO_JOB = "jobs/" + "0" * 32
@@ -43,8 +45,13 @@ class Outcome:
 class World:
     """What a server has when the calls come. job: one that has ended."""
 
+    server: Peer
     job: pb.Job
     digest: pb.Digest
+
+    def ended_job(self) -> pb.Job:
+        """Return one more job that has ended."""
+        return self.server.finished(self.server.create("of one call"))
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +59,7 @@ def world(server: Peer, tmp_path_factory: pytest.TempPathFactory) -> World:
     path = tmp_path_factory.mktemp("blobs") / "content"
     path.write_bytes(CONTENT)
     job = server.finished(server.create("warn of every transport"))
-    return World(job=job, digest=server.client.upload(path, lambda share: None))
+    return World(server=server, job=job, digest=server.client.upload(path, lambda share: None))
 
 
 def fresh_upload() -> list[Message]:
@@ -100,14 +107,25 @@ CASES: Mapping[str, Sequence[tuple[str, Callable[[World], Sequence[Message]]]]] 
         ]),
     ],
     "ListJobEvents": [
-        ("INTERNAL", lambda w: [pb.ListJobEventsRequest(name=w.job.name)]),
+        ("OK", lambda w: [pb.ListJobEventsRequest(name=w.job.name, page_size=3)]),
+        ("NOT_FOUND", lambda w: [pb.ListJobEventsRequest(name=NO_JOB)]),
+        ("FAILED_PRECONDITION", lambda w: [
+            pb.ListJobEventsRequest(name=w.job.name, log_epoch="another")
+        ]),
     ],
     "CancelJob": [
         ("OK", lambda w: [pb.CancelJobRequest(name=w.job.name)]),
         ("NOT_FOUND", lambda w: [pb.CancelJobRequest(name=NO_JOB)]),
     ],
-    "RetryJob": [("INTERNAL", lambda w: [pb.RetryJobRequest(name=w.job.name)])],
-    "DeleteJob": [("INTERNAL", lambda w: [pb.DeleteJobRequest(name=NO_JOB)])],
+    "RetryJob": [
+        ("OK", lambda w: [pb.RetryJobRequest(name=w.job.name)]),
+        ("NOT_FOUND", lambda w: [pb.RetryJobRequest(name=NO_JOB)]),
+    ],
+    "DeleteJob": [
+        ("OK", lambda w: [pb.DeleteJobRequest(name=w.ended_job().name)]),
+        ("NOT_FOUND", lambda w: [pb.DeleteJobRequest(name=NO_JOB)]),
+        ("ABORTED", lambda w: [pb.DeleteJobRequest(name=w.job.name, etag="another")]),
+    ],
     "FindMissingBlobs": [
         ("OK", lambda w: [
             pb.FindMissingBlobsRequest(digests=[w.digest, pb.Digest(sha256=bytes(32))])
@@ -128,7 +146,9 @@ CASES: Mapping[str, Sequence[tuple[str, Callable[[World], Sequence[Message]]]]] 
     ],
     "QueryBlobWrite": [
         ("OK", lambda w: [pb.QueryBlobWriteRequest(upload_id="0" * 32, digest=w.digest)]),
-        ("INVALID_ARGUMENT", lambda w: [pb.QueryBlobWriteRequest(digest=w.digest)]),
+        ("INVALID_ARGUMENT", lambda w: [
+            pb.QueryBlobWriteRequest(digest=pb.Digest(sha256=bytes(32)))
+        ]),
     ],
     "ReadBlob": [
         ("OK", lambda w: [pb.ReadBlobRequest(digest=w.digest, offset=5)]),
@@ -164,6 +184,31 @@ def test_a_call_gives_the_same_on_every_transport(
     assert [bytes_of(m) for m in found.messages] == [bytes_of(m) for m in expected.messages]
     is_empty = name == "ReadBlob" and index == 1  # from the end on
     assert bool(found.messages) == (code == "OK" and not is_empty)
+
+
+def test_a_call_without_a_token_ends_alike_on_every_transport(
+    start_server: Callable[..., AbstractContextManager[Peer]],
+) -> None:
+    port = free_port()  # who may not call is not told it either
+    requests = [pb.GetJobRequest(name=NO_JOB)]
+    with start_server(auth="token", http_port=port, warm_generator=False) as peer:
+        refused = by_grpc(peer, RPCS["GetJob"], requests)
+        assert refused.code == "UNAUTHENTICATED"
+        address = f"http://127.0.0.1:{port}"
+        for transport in ("connect proto", "connect json", "grpc-web"):
+            assert asyncio.run(by_web(address, transport, RPCS["GetJob"], requests)) == refused
+        blob = ask_port(port, "GET", f"/v1/blobs/sha256/{'0' * 64}")
+        assert (blob.status, blob.headers["www-authenticate"]) == (401, "Bearer")
+        assert (blob.error["code"], blob.error["message"]) == (refused.code, refused.message)
+        nim = ask_port(port, "POST", "/v1/infer", b'{"prompt": "a chair"}')
+        assert (nim.status, nim.json) == (401, {"detail": refused.message})
+        assert ask_port(port, "GET", "/v1/metadata").status == 401
+        assert ask_port(port, "GET", "/v1/health/live").status == 200
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 def by_grpc(server: Peer, rpc: Rpc, requests: Sequence[Message]) -> Outcome:
@@ -263,7 +308,7 @@ def scrubbed(outcome: Outcome) -> Outcome:
     """Return an outcome without what two calls cannot share: new names, times, incidents."""
     messages = []
     for message in outcome.messages:
-        if isinstance(message, pb.CreateJobResponse):
+        if isinstance(message, pb.CreateJobResponse | pb.RetryJobResponse):
             for field in ("name", "create_time", "etag", "queue_position", "estimated_remaining"):
                 message.job.ClearField(field)
             for stage in message.job.stages:
