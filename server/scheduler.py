@@ -175,8 +175,8 @@ class Scheduler:
             self._wake.clear()
             try:
                 for kind in WorkerKind:
-                    await self._look_up(kind)
-                    await self._dispatch(kind)
+                    if await self._look_up(kind):
+                        await self._dispatch(kind)
                 self._wake_when_due()
             except (
                 Exception
@@ -195,22 +195,29 @@ class Scheduler:
         if (due_s := self._store.next_due_s()) is not None:
             asyncio.get_running_loop().call_later(due_s, self.kick)
 
-    async def _look_up(self, kind: WorkerKind) -> None:
+    async def _look_up(self, kind: WorkerKind) -> bool:
         """End ready tasks that need no worker: what they would do is kept, or is in quarantine.
 
-        Each is looked up once, and again when the same work has been done meanwhile.
+        Each is looked up once, and again when the same work has been done meanwhile. Returns
+        whether any are left.
         """
         known = self._works[kind]
         names = self._store.ready_tasks(kind, only_running=self._is_draining)
         self._works[kind] = works = {name: known[name] for name in names if name in known}
+        is_left = bool(works)
         for name in names:
             if name in works or self._is_stopped or not (ready := self._store.ready_task(name)):
                 continue
             task = await self._task(ready)
-            if task is None or (work := self._work(ready.job, task)) is None:
+            if task is None:
                 continue
-            if not await self._settle(ready, work):
+            work = self._work(ready.job, task)
+            if work is not None and await self._settle(ready, work):
+                continue
+            is_left = True
+            if work is not None:
                 works[name] = work if self._may_reuse(ready) else None
+        return is_left
 
     async def _task(self, ready: ReadyTask) -> Task | None:
         """Return what the task's worker needs; without it the job has failed."""
@@ -272,16 +279,19 @@ class Scheduler:
 
     async def _dispatch(self, kind: WorkerKind) -> None:
         """Start ready tasks while there are free workers of this kind."""
-        while not self._is_stopped and (ready := self._next_ready(kind)):
+        while not self._is_stopped:
+            problem = self._engine.problem(kind)
+            if not problem and not self._engine.free(kind):  # before a look at the whole queue
+                self._engine.wake(kind)
+                return
+            if (ready := self._next_ready(kind)) is None:
+                return
             uid = ready.job.uid
-            if problem := self._engine.problem(kind):
+            if problem:
                 error = JobError(reason="WORKER_LOST", message=problem, stage=None)
                 await self._store.fail(uid, error)
                 self._engine.wake(kind)  # the next job is another try
                 continue
-            if not self._engine.free(kind):
-                self._engine.wake(kind)
-                return
             if (left_s := self._left_s(ready.job)) is not None and left_s <= 0:
                 await self._store.fail(uid, self._timed_out(ready.job))
                 continue

@@ -20,16 +20,15 @@ _TABLES = """
         uid TEXT PRIMARY KEY,               -- ordered by time of creation
         project TEXT NOT NULL,
         request_id TEXT,
-        spec TEXT NOT NULL,
         state TEXT NOT NULL,
-        details TEXT NOT NULL,
+        priority INTEGER NOT NULL DEFAULT 0,
         first_sequence INTEGER NOT NULL DEFAULT 1,
         last_sequence INTEGER NOT NULL,
-        priority INTEGER NOT NULL DEFAULT 0,
         run_us INTEGER NOT NULL DEFAULT 0,
         retry_of TEXT NOT NULL DEFAULT '', from_stage TEXT,
-        create_us INTEGER NOT NULL, start_us INTEGER, end_us INTEGER
-    ) WITHOUT ROWID;
+        create_us INTEGER NOT NULL, start_us INTEGER, end_us INTEGER,
+        spec TEXT NOT NULL, details TEXT NOT NULL -- last: long, and what is asked most is before
+    );
     CREATE UNIQUE INDEX jobs_by_request ON jobs (project, request_id)
         WHERE request_id IS NOT NULL;
     CREATE INDEX jobs_by_project ON jobs (project, uid);
