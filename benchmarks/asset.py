@@ -149,7 +149,7 @@ def _build(name: str, surface: bytes) -> bytes:
         has_size=True,
         recipe={},
     )
-    return build_asset(request, StageMeter(Silent(), time.monotonic))[0].content
+    return build_asset(request, StageMeter(Silent(), time.monotonic)).artifacts[0].content
 
 
 def _cpu_s() -> float:

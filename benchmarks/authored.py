@@ -75,7 +75,7 @@ def lodsmith(glb: bytes, budgets: tuple[int, ...]) -> tuple[bytes, float]:
         has_size=True,
         recipe={},
     )
-    model = build_asset(request, StageMeter(Silent(), time.monotonic))[0]
+    model = build_asset(request, StageMeter(Silent(), time.monotonic)).artifacts[0]
     return model.content, time.process_time() - start
 
 

@@ -64,7 +64,7 @@ def asset(name: str) -> bytes:
         has_size=True,
         recipe={},
     )
-    return build_asset(request, StageMeter(Silent(), time.monotonic))[0].content
+    return build_asset(request, StageMeter(Silent(), time.monotonic)).artifacts[0].content
 
 
 def with_reference_tangents(glb: bytes) -> bytes:

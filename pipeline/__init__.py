@@ -3,9 +3,10 @@
 Importing it does not import torch; `load_models` does.
 """
 
-from pipeline.build import BuildRequest, build_asset
+from pipeline.build import Build, BuildRequest, build_asset
 from pipeline.checkpoints.library import STARTER_NAME
 from pipeline.errors import PipelineError
+from pipeline.kept import kept_keys
 from pipeline.model.load_options import LoadOptions
 from pipeline.options import AssetOptions
 from pipeline.report import StageMeter, StageRecord
@@ -23,6 +24,7 @@ __all__ = [
     "STARTER_NAME",
     "Artifact",
     "AssetOptions",
+    "Build",
     "BuildRequest",
     "GenerateRequest",
     "Generation",
@@ -36,6 +38,7 @@ __all__ = [
     "Variant",
     "build_asset",
     "generate",
+    "kept_keys",
     "load_models",
     "surface_from_glb",
 ]

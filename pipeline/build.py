@@ -1,19 +1,17 @@
 """From a dense surface to the engine-ready asset: the second half of a job, its stages in order."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.atlas import textured
-from pipeline.errors import InvalidInput
-from pipeline.export.name import asset_name, part_names
+from pipeline.export.name import asset_name
+from pipeline.kept import HULLS, REPAIRED, Keeping, kept_or_made, repair_options
 from pipeline.mesh.lods.lod_options import LodOptions
 from pipeline.options import AssetOptions
 from pipeline.pictures.options import PictureKind
-from pipeline.place import Placement, placement
 from pipeline.quality.provenance import (
     inputs_of,
     provenance_record,
@@ -21,6 +19,7 @@ from pipeline.quality.provenance import (
     sealed,
     told_recipe,
 )
+from pipeline.repaired import Piece, Repaired, repaired
 from pipeline.report import (
     Json,
     StageMeter,
@@ -30,19 +29,23 @@ from pipeline.report import (
     library_versions,
     report_json,
 )
-from pipeline.scene import assembled, frame_of, part_of, together, transformed
+from pipeline.scene import frame_of
+from pipeline.stored_parts import (
+    hulls_from_bytes,
+    hulls_to_bytes,
+    repaired_from_bytes,
+    repaired_to_bytes,
+)
 from pipeline.stored_surface import surface_from_bytes
 from pipeline.types import (
     Artifact,
     Collision,
-    IntArray,
     LodMeasure,
     Material,
     Mesh,
     PartOf,
     Progress,
     Stage,
-    Surface,
     UnwrappedMesh,
 )
 
@@ -50,12 +53,7 @@ if TYPE_CHECKING:
     from pipeline.export.asset import ExportedFile
     from pipeline.export.parts import Billboard, ExportPart
     from pipeline.mesh.charts.measure_uvs import UvMeasure
-    from pipeline.mesh.hulls.collision import CollisionOptions
     from pipeline.mesh.lods.lod import Lod
-    from pipeline.mesh.remeshing.remesh import RemeshOptions
-    from pipeline.mesh.repairing.repair import RepairOptions, RepairResult
-
-GENERATED_SIZE_M = 1.0  # longest side of a generated asset, unless a size is asked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +62,8 @@ class BuildRequest:
 
     surface: The stored dense surface. generated: Whether it comes from the model, which decides how
     thorough repair is. has_size: Whether its size means something. recipe: Goes into the report.
-    earlier: Stages done before.
+    earlier: Stages done before. kept: `Build.kept` of earlier builds, by part, of the same
+    `kept_keys`.
     """
 
     name: str
@@ -75,58 +74,41 @@ class BuildRequest:
     recipe: Mapping[str, Json]
     earlier: tuple[StageRecord, ...] = ()
     earlier_warnings: tuple[str, ...] = ()
+    kept: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Piece:
-    """A part on its way through the stages: repaired, alone, at its first placement.
+class Build:
+    """What `build_asset` makes.
 
-    name: "" for an asset that is not kept in parts. placements: as in `Part`.
-    labels: `[F]` int32, the material of each face; None if there is only one, or the faces are new.
-    counts: what repair did, for the report.
+    kept: the parts that were made here, by name: for another export of the same surface, see
+        `kept_keys`.
     """
 
-    name: str
-    mesh: Mesh
-    labels: IntArray | None
-    placements: NDArray[np.float64]
-    counts: Mapping[str, Json]
+    artifacts: tuple[Artifact, ...]
+    kept: Mapping[str, bytes]
 
 
-def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...]:
-    """Turn a dense surface into an engine-ready asset: GLB, report and preview."""
+def build_asset(request: BuildRequest, meter: StageMeter) -> Build:
+    """Turn a dense surface into an engine-ready asset: GLB, report and preview.
+
+    All files but the report, which tells times, have the same bytes whether parts were kept or not.
+    """
     from pipeline.export.asset import check_tools, export_asset, preview_glb
     from pipeline.export.parts import Billboard
     from pipeline.mesh.lods.lod import build_lods, measure_lods, sphere_diameter
     from pipeline.mesh.lods.parts import PartMesh, joined
-    from pipeline.mesh.repairing.repair import RepairOptions
     from pipeline.preview import preview_sheet
     from pipeline.quality.materials import material_facts
 
-    default_repair = (
-        RepairOptions.for_generated() if request.generated else RepairOptions.for_upload()
+    options = replace(  # as the report gives them
+        request.options, repair=repair_options(request.options, generated=request.generated)
     )
-    repair_options = request.options.repair or default_repair
-    options = replace(request.options, repair=repair_options)  # as the report gives them
     check_tools(options.export)
     file_name = asset_name(request.name)
-    meter(Stage.REPAIR, 0.0)
-    surface = surface_from_bytes(request.surface)
-    if options.parts.mode == "merged":
-        surface = assembled(surface)
-    surface, pieces = _repaired(surface, repair_options, meter)
-    # Only now: with a speck below it, a generated asset would float above the ground.
-    place = placement(
-        _as_drawn(pieces),
-        options.place,
-        longest_side_m=None if request.has_size else GENERATED_SIZE_M,
-    )
-    surface, pieces = place.moved(surface), [_placed(piece, place) for piece in pieces]
-    pieces = [
-        _remeshed(piece, options.remesh, PartOf(meter, i, len(pieces)))
-        for i, piece in enumerate(pieces)
-    ]
-    drawn = _as_drawn(pieces)
+    cleaned, new_repaired = _cleaned(request, meter)
+    surface, pieces = cleaned.surface, cleaned.pieces
+    drawn = cleaned.drawn
     diameter_m = sphere_diameter(drawn)
     parts = [
         PartMesh(
@@ -148,7 +130,7 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
     unwrapped, lods = laid.unwrapped, laid.lods
     whole, _ = joined([piece.mesh for piece in pieces])
     measures = measure_lods(lods, whole, options.lod, meter, diameter_m=diameter_m)
-    collisions = _collisions(pieces, lods, options.collision, meter)
+    collisions, new_hulls = _collisions(request, pieces, meter)
     exported = _export_parts(pieces, lods, collisions)
     billboard: Billboard | None = None
     more: tuple[Artifact, ...] = ()
@@ -231,7 +213,27 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
             content=report,
         ),
     )
-    return tuple(artifacts)
+    return Build(artifacts=tuple(artifacts), kept={**new_repaired, **new_hulls})
+
+
+def _cleaned(request: BuildRequest, meter: StageMeter) -> tuple[Repaired, Mapping[str, bytes]]:
+    """The repaired surface and, if it was made here, its bytes."""
+    options = request.options
+    meter(Stage.REPAIR, 0.0)
+    surface = surface_from_bytes(request.surface)
+    part = Keeping(
+        name=REPAIRED,
+        stages=(Stage.REPAIR, Stage.REMESH),
+        to_bytes=repaired_to_bytes,
+        from_bytes=lambda content: repaired_from_bytes(content, surface),
+    )
+    thorough = repair_options(options, generated=request.generated)
+    return kept_or_made(
+        part,
+        request.kept,
+        lambda progress: repaired(surface, thorough, options, progress, has_size=request.has_size),
+        meter,
+    )
 
 
 def _pictures(
@@ -280,106 +282,36 @@ def _artifact(file: "ExportedFile", record: Mapping[str, object]) -> Artifact:
     )
 
 
-def _repaired(
-    surface: Surface, options: "RepairOptions", progress: Progress
-) -> tuple[Surface, list[_Piece]]:
-    """Repair each part alone; parts without an area are left out, with a warning."""
-    from pipeline.mesh.repairing.repair import repair, turned_alike, without_interior
-
-    if not surface.parts:
-        repaired = repair(surface.mesh, options, progress)
-        whole = _Piece(
-            name="",
-            mesh=repaired.mesh,
-            labels=_labels(surface, repaired),
-            placements=np.eye(4)[None],
-            counts=asdict(repaired.counts),
-        )
-        return without_interior(turned_alike(surface, repaired), repaired), [whole]
-    pieces: list[_Piece] = []
-    cleaned: list[Surface] = []
-    names = part_names([part.name for part in surface.parts])
-    for index, (part, name) in enumerate(zip(surface.parts, names, strict=True)):
-        alone = part_of(surface, index)
-        try:
-            repaired = repair(alone.mesh, options, PartOf(progress, index, len(names)))
-        except InvalidInput:
-            progress.warn(Stage.REPAIR, f"the part {part.name} has no area and is left out")
-            continue
-        cleaned.append(without_interior(turned_alike(alone, repaired), repaired))
-        pieces.append(
-            _Piece(
-                name=name,
-                mesh=repaired.mesh,
-                labels=_labels(alone, repaired),
-                placements=part.placements,
-                counts=asdict(repaired.counts),
-            )
-        )
-    if not pieces:
-        raise InvalidInput("no triangle of the mesh has an area: check the scale of the export")
-    return together(cleaned), pieces
-
-
-def _labels(surface: Surface, repaired: "RepairResult") -> IntArray | None:
-    """The material of each repaired face. A filled hole has that of a face beside it."""
-    if len(surface.materials) < 2:
-        return None
-    faces, source = repaired.mesh.faces, repaired.face_source
-    is_new = source < 0
-    labels: IntArray = np.where(is_new, -1, surface.face_materials[source]).astype(np.int32)
-    beside = np.full(len(repaired.mesh.positions), -1, np.int32)
-    beside[faces[~is_new]] = labels[~is_new, None]
-    labels[is_new] = beside[faces[is_new]].max(axis=1)
-    return labels
-
-
-def _remeshed(piece: _Piece, options: "RemeshOptions", progress: Progress) -> _Piece:
-    from pipeline.mesh.remeshing.remesh import remesh
-
-    mesh = remesh(piece.mesh, options, progress)
-    return piece if mesh is piece.mesh else replace(piece, mesh=mesh, labels=None)
-
-
-def _placed(piece: _Piece, place: Placement) -> _Piece:
-    return replace(piece, mesh=place.moved(piece.mesh), placements=place.matrix @ piece.placements)
-
-
-def _as_drawn(pieces: Sequence[_Piece]) -> Mesh:
-    """All copies of all pieces, as one mesh."""
-    from pipeline.mesh.lods.parts import joined
-
-    meshes = []
-    for piece in pieces:
-        back = np.linalg.inv(piece.placements[0]) if len(piece.placements) > 1 else np.eye(4)
-        meshes.append(piece.mesh)
-        for there in piece.placements[1:]:
-            move = there @ back
-            positions = transformed(piece.mesh.positions, move[:3, :3]) + move[:3, 3]
-            meshes.append(replace(piece.mesh, positions=positions.astype(np.float32)))
-    return joined(meshes)[0]
-
-
 def _collisions(
-    pieces: Sequence[_Piece], lods: Sequence["Lod"], options: "CollisionOptions", progress: Progress
-) -> list[Collision]:
-    """A collision shape for each piece; together they keep the number of hulls."""
-    from pipeline.mesh.hulls.collision import DECOMPOSE_TRIANGLES, collide
+    request: BuildRequest, pieces: Sequence[Piece], meter: StageMeter
+) -> tuple[tuple[Collision, ...], Mapping[str, bytes]]:
+    """A collision shape for each piece and, if they were made here, their bytes.
 
-    # The coarsest LOD that is fine enough, so that the hulls do not depend on the budgets.
-    fine = [lod for lod in lods if len(lod.mesh.faces) >= DECOMPOSE_TRIANGLES]
-    lod = (fine or lods[:1])[-1]
+    Together they keep the number of hulls.
+    """
+    from pipeline.mesh.hulls.collision import collide
+
+    options = request.options.collision
     share = replace(options, max_hulls=max(1, options.max_hulls // len(pieces)))
-    made = []
-    for part, piece in enumerate(pieces):
-        here = lod.face_parts == part
-        body = replace(lod.mesh, faces=lod.mesh.faces[here]) if here.any() else piece.mesh
-        made.append(collide(body, share, PartOf(progress, part, len(pieces))))
-    return made
+    part = Keeping(
+        name=HULLS,
+        stages=(Stage.COLLISION,),
+        to_bytes=hulls_to_bytes,
+        from_bytes=hulls_from_bytes,
+    )
+    return kept_or_made(
+        part,
+        request.kept,
+        lambda progress: tuple(
+            collide(piece.mesh, share, PartOf(progress, index, len(pieces)))
+            for index, piece in enumerate(pieces)
+        ),
+        meter,
+    )
 
 
 def _export_parts(
-    pieces: Sequence[_Piece], lods: Sequence["Lod"], collisions: Sequence[Collision]
+    pieces: Sequence[Piece], lods: Sequence["Lod"], collisions: Sequence[Collision]
 ) -> list["ExportPart"]:
     from pipeline.export.parts import ExportPart
 
@@ -446,7 +378,7 @@ def _billboard(
     return billboard, (normal_depth,), (*measures[:-1], last)
 
 
-def _repair_facts(pieces: Sequence[_Piece]) -> Mapping[str, Json]:
+def _repair_facts(pieces: Sequence[Piece]) -> Mapping[str, Json]:
     if not pieces[0].name:
         return pieces[0].counts
     return {piece.name: piece.counts for piece in pieces}
@@ -469,7 +401,7 @@ def _topology_facts(mesh: Mesh) -> dict[str, Json]:
     return {**asdict(counts), "closed": counts.is_closed}
 
 
-def _part_facts(pieces: Sequence[_Piece], lods: Sequence["Lod"]) -> list[Mapping[str, Json]]:
+def _part_facts(pieces: Sequence[Piece], lods: Sequence["Lod"]) -> list[Mapping[str, Json]]:
     """What the report says of parts; nothing of an asset that is not kept in parts."""
     return [
         {

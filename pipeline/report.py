@@ -15,11 +15,17 @@ Json = str | int | float | bool | None | Mapping[str, "Json"] | Sequence["Json"]
 
 @dataclass(frozen=True, kw_only=True)
 class StageRecord:
-    """How one stage went. peak_memory_bytes: highest resident memory of the process meanwhile."""
+    """How one stage went.
+
+    seconds: wall-clock time; of a stage that was reused, of reading what it had made.
+    peak_memory_bytes: highest resident memory of the process meanwhile.
+    reused: whether it did not run, since what it makes was kept from another build.
+    """
 
     stage: Stage
     seconds: float
     peak_memory_bytes: int
+    reused: bool = False
 
 
 class StageMeter:
@@ -35,6 +41,7 @@ class StageMeter:
         self._warnings: list[str] = []
         self._stage: Stage | None = None
         self._started = 0.0
+        self._is_reused = False
 
     def __call__(self, stage: Stage, fraction: float) -> None:
         if stage is not self._stage:
@@ -42,6 +49,11 @@ class StageMeter:
             self._stage, self._started = stage, self._clock()
             _reset_peak_memory()
         self._inner(stage, fraction)
+
+    def reused(self, stage: Stage) -> None:
+        """Report that `stage` is done without having run: what it makes was kept."""
+        self(stage, 1.0)
+        self._is_reused = True
 
     def preview(self, stage: Stage, png: bytes) -> None:
         self._inner.preview(stage, png)
@@ -69,9 +81,10 @@ class StageMeter:
                     stage=self._stage,
                     seconds=self._clock() - self._started,
                     peak_memory_bytes=_peak_memory(),
+                    reused=self._is_reused,
                 )
             )
-            self._stage = None
+            self._stage, self._is_reused = None, False
 
 
 _CLEAR_REFS = Path("/proc/self/clear_refs")
@@ -153,6 +166,7 @@ def report_json(
                 "stage": record.stage.value,
                 "seconds": round(record.seconds, 3),
                 "peak_memory_bytes": record.peak_memory_bytes,
+                "reused": record.reused,
             }
             for record in records
         ],

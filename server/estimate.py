@@ -56,8 +56,10 @@ class StageTimes:
         self._seen: set[Stage] = set()
 
     def learn(self, records: Iterable[StageRecord]) -> None:
-        """Take what one task's stages took into account."""
+        """Take what one task's stages took into account; those that did not run teach nothing."""
         for record in records:
+            if record.reused:
+                continue
             share = _NEW_SHARE if record.stage in self._seen else 1.0
             self._seen.add(record.stage)
             self._seconds[record.stage] += share * (record.seconds - self._seconds[record.stage])

@@ -23,18 +23,38 @@ def to_json(value: object) -> JSON:
         return to_json(value.value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, tuple | list):
         return [to_json(item) for item in value]
     if isinstance(value, Mapping):
         return {str(key): to_json(item) for key, item in value.items()}
-    raise TypeError(f"no JSON form for {type(value).__name__}")
+    return to_json(_opened(value))
 
 
 def dumps(value: object) -> str:
     """Return the canonical text of `value`: keys sorted, no spaces. Equal values, equal text."""
-    return json.dumps(to_json(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    # The encoder walks on by itself and asks only for what it does not know: each event of a job
+    # writes the whole job.
+    return json.dumps(
+        value, default=_opened, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
+
+
+def _opened(value: object) -> object:
+    """Return what is directly inside a value that JSON does not know."""
+    kind: Any = type(value)  # Any: mypy takes a type of what it does not know for unhashable
+    if (names := _field_names(kind)) is not None:
+        return {name: getattr(value, name) for name in names}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"no JSON form for {kind.__name__}")
+
+
+@cache
+def _field_names(kind: type) -> tuple[str, ...] | None:
+    """Return the fields of a dataclass, None for anything else."""
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else None
 
 
 def loads(kind: type[T], text: str | bytes) -> T:

@@ -4,13 +4,14 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from pipeline import Stage
 from pipeline.errors import DiskFull
 from server import failpoints
+from server.artifacts import Digest
 from server.engine import (
     Engine,
     Listener,
@@ -32,7 +33,7 @@ from server.jobs import Job, JobError, JobState, ReadyTask, StageProgressed
 from server.journal import JobStore, TaskName
 from server.observe.jobs import JobTelemetry
 from server.observe.tracing import TaskSpans
-from server.tasks import Work, task_of
+from server.tasks import Work, may_take_part, part_keys, task_of
 
 logger = logging.getLogger(__name__)
 
@@ -58,12 +59,13 @@ class Outlook:
 class _Run:
     """A task on its worker.
 
-    work: None when it is not known what decides its outcome. timer: ends it when the job has
-    used up its time.
+    work: None when it is not known what decides its outcome. part_keys: of the parts of a build,
+    by name. timer: ends it when the job has used up its time.
     """
 
     ready: ReadyTask
     work: Work | None
+    part_keys: Mapping[str, str]
     spans: TaskSpans
     is_overdue: bool = False
     timer: asyncio.TimerHandle | None = None
@@ -299,7 +301,11 @@ class Scheduler:
     async def _start(self, ready: ReadyTask, task: Task) -> None:
         uid = ready.job.uid
         work = self._work(ready.job, task)
-        job = await self._store.start_task(ready, key=work.key if work else "")
+        keys = part_keys(task)
+        kept = self._kept_parts(ready.job, keys)
+        job = await self._store.start_task(
+            ready, key=work.key if work else "", parts=[keys[part] for part in kept]
+        )
         if job is None:  # cancelled meanwhile
             return
         kind = ready.kind.worker
@@ -307,8 +313,13 @@ class Scheduler:
             await self._store.requeue(uid)
             return
         spans = self._telemetry.task(uid, ready.kind, ready.attempt)
-        run = _Run(ready=ready, work=work, spans=spans)
-        task = replace(task, expected_s=self._times.all_seconds(), traceparent=spans.traceparent)
+        run = _Run(ready=ready, work=work, part_keys=keys, spans=spans)
+        task = replace(
+            task,
+            kept=kept,
+            expected_s=self._times.all_seconds(),
+            traceparent=spans.traceparent,
+        )
         ended = self._engine.run(task, self._listener(run))
         self._running[uid] = run
         run.end = asyncio.create_task(self._see_off(run, ended))
@@ -316,6 +327,14 @@ class Scheduler:
             run.timer = asyncio.get_running_loop().call_later(left_s, self._stop_overdue, run)
         if self._store.job(uid, project=None).state is not JobState.RUNNING:  # cancelled meanwhile
             self._engine.cancel(uid)
+
+    def _kept_parts(self, job: Job, keys: Mapping[str, str]) -> dict[str, Digest]:
+        """Return what a build may start from, by the parts' names."""
+        return {
+            part: digest
+            for part, key in keys.items()
+            if may_take_part(job, part) and (digest := self._store.kept_part(job.project, key))
+        }
 
     # Time
 
@@ -420,7 +439,8 @@ class Scheduler:
         run.spans.end()
         self._times.learn(outcome.records)
         self._telemetry.ran(outcome.records)
-        return await self._store.finish_task(ready, outcome)
+        parts = {run.part_keys[part]: digest for part, digest in outcome.kept.items()}
+        return await self._store.finish_task(ready, outcome, parts=parts)
 
     async def _bury(self, run: _Run, error: WorkerLost) -> Job:
         """Try a task again whose worker died, unless it looks like the task's fault."""

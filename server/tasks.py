@@ -1,10 +1,12 @@
 """From a ready task of the journal to what its worker is told, and the key of its work."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pipeline import Stage, kept_keys
 from pipeline.export.name import variant_name
 from server.engine import Task, TaskKind, TaskOutcome
-from server.jobs import ReadyTask
+from server.jobs import Job, ReadyTask
 from server.record import JSON, to_json
 
 
@@ -14,6 +16,28 @@ class Work:
 
     project: str
     key: str
+
+
+# The last stage that each part of a build has been through.
+_STAGE_OF_PART: Mapping[str, Stage] = {"repaired": Stage.REMESH, "hulls": Stage.COLLISION}
+
+
+def part_keys(task: Task) -> Mapping[str, str]:
+    """Return the keys of the parts of a build by their names; none for other tasks."""
+    if task.kind is not TaskKind.BUILD:
+        return {}
+    assert task.source is not None
+    return kept_keys(
+        task.source.sha256, task.options, generated=task.is_generated, has_size=task.has_size
+    )
+
+
+def may_take_part(job: Job, part: str) -> bool:
+    """Whether a build of a job may start from a part that is kept."""
+    if job.spec.ignore_cache:
+        return False
+    order = list(Stage)
+    return job.from_stage is None or order.index(_STAGE_OF_PART[part]) < order.index(job.from_stage)
 
 
 def task_of(ready: ReadyTask) -> Task:

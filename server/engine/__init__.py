@@ -16,7 +16,7 @@ from pipeline import AssetOptions, ModelFacts, Stage, StageRecord
 from server.artifacts import Digest
 from server.record import JSON, dumps
 
-TASK_VERSION = 4  # raise it when the same inputs may give other bytes
+TASK_VERSION = 5  # raise it when the same inputs may give other bytes
 
 
 class WorkerKind(StrEnum):
@@ -55,6 +55,8 @@ class Task:
     earlier_records, earlier_warnings: of the job's earlier tasks, for the report.
     expected_s: what its stages usually take; a stage that is silent for many times that is stalled.
     traceparent: the job's place in a trace, as W3C writes it; "" when nobody traces.
+    kept: of BUILD, parts of an earlier build of the same surface, by name; see
+        `pipeline.kept_keys`. Those that are gone from the store are made anew. Decides no bytes.
     """
 
     job_uid: str
@@ -77,6 +79,7 @@ class Task:
     earlier_warnings: tuple[str, ...]
     expected_s: Mapping[Stage, float] = field(default_factory=dict)
     traceparent: str = ""
+    kept: Mapping[str, Digest] = field(default_factory=dict)
 
     def key(self, models: str) -> str:
         """Return the hash of all that decides this task's output: equal keys, equal bytes.
@@ -166,7 +169,7 @@ class TaskOutcome:
 
     surfaces: of GENERATE, one per variant if a mesh was asked for; of IMPORT, one.
     slats, seeds, model: of GENERATE; one per variant. artifacts: of GENERATE and BUILD.
-    lods, collision: of BUILD.
+    lods, collision: of BUILD. kept: of BUILD, the parts that it made and another can start from.
     records: what each stage of this task took. warnings: for the report.
     """
 
@@ -177,6 +180,7 @@ class TaskOutcome:
     artifacts: tuple[StoredArtifact, ...] = ()
     lods: tuple[Lod, ...] = ()
     collision: CollisionFit | None = None
+    kept: Mapping[str, Digest] = field(default_factory=dict)
     records: tuple[StageRecord, ...] = ()
     warnings: tuple[str, ...] = ()
 

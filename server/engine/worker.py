@@ -23,6 +23,7 @@ from typing import Any, Protocol, cast
 
 from pipeline import (
     Artifact,
+    Build,
     BuildRequest,
     GenerateRequest,
     Generation,
@@ -33,7 +34,8 @@ from pipeline import (
     StageMeter,
 )
 from pipeline.errors import Cancelled, DiskFull, OutOfMemory, PipelineError
-from server.artifacts import ArtifactStore
+from server import failpoints
+from server.artifacts import ArtifactStore, Digest
 from server.engine import (
     CollisionFit,
     Lod,
@@ -64,6 +66,7 @@ from server.incident import log_incident
 from server.observe.logs import forget_notes, note, set_up_logging
 from server.observe.tracing import trace_id
 from server.record import from_json, loads
+from server.refusals import BlobDamaged, BlobMissing
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +99,7 @@ class FrontDoor(Protocol):
     def surface_from_glb(
         self, content: bytes, max_triangles: int, progress: Progress, /
     ) -> bytes: ...
-    def build_asset(self, request: BuildRequest, meter: StageMeter, /) -> tuple[Artifact, ...]: ...
+    def build_asset(self, request: BuildRequest, meter: StageMeter, /) -> Build: ...
 
 
 class Reporter:
@@ -170,7 +173,10 @@ class Worker:
             )
             if self._settings.limits.task_cpu_s:
                 limits.limit_task_cpu(self._settings.limits.task_cpu_s, reporter.run_out_of_time)
-            self._report(self._result(reporter))
+            result = self._result(reporter)
+            failpoints.hit("report.send")
+            self._report(result)
+            failpoints.hit("report.sent")
 
     def _listen(self) -> None:
         """Take orders while the main thread works."""
@@ -307,7 +313,7 @@ class Worker:
                 )
             case TaskKind.BUILD:
                 assert task.source is not None
-                build = BuildRequest(
+                order = BuildRequest(
                     name=task.asset_name,
                     surface=self._store.read(task.source.sha256),
                     options=task.options,
@@ -316,15 +322,29 @@ class Worker:
                     recipe=task.recipe,
                     earlier=task.earlier_records,
                     earlier_warnings=task.earlier_warnings,
+                    kept=self._kept(task.kept),
                 )
-                artifacts = self._front_door.build_asset(build, meter)
-                lods, collision = _facts(artifacts)
+                build = self._front_door.build_asset(order, meter)
+                lods, collision = _facts(build.artifacts)
                 return TaskOutcome(
-                    artifacts=tuple(self._stored(artifact, task.variant) for artifact in artifacts),
+                    artifacts=tuple(
+                        self._stored(artifact, task.variant) for artifact in build.artifacts
+                    ),
                     lods=lods,
                     collision=collision,
+                    kept={part: self._store.put(content) for part, content in build.kept.items()},
                     records=meter.finish(),
                 )
+
+    def _kept(self, parts: Mapping[str, Digest]) -> dict[str, bytes]:
+        """Read the parts that are still there, whole; the others are made anew."""
+        contents = {}
+        for part, digest in parts.items():
+            try:
+                contents[part] = self._store.read(digest.sha256)
+            except (BlobMissing, BlobDamaged) as error:
+                logger.info("the kept part %s cannot be read: %s", part, error)
+        return contents
 
     def _stored(self, artifact: Artifact, variant: int) -> StoredArtifact:
         return StoredArtifact(

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from server.artifacts import Digest
+from server.refusals import QuotaExceeded
 
 
 def size(database: sqlite3.Connection, project: str, sha256: str) -> int | None:
@@ -25,6 +26,20 @@ def project_bytes(database: sqlite3.Connection, project: str) -> int:
         "SELECT blob_bytes FROM projects WHERE project = ?", (project,)
     ).fetchone()
     return 0 if row is None else int(row[0])
+
+
+def check_quota(
+    database: sqlite3.Connection, project: str, extra_bytes: int, max_bytes: int
+) -> None:
+    """Raise `QuotaExceeded` if a project may not have so many bytes more. max_bytes 0: no limit."""
+    used = project_bytes(database, project)
+    if max_bytes and used + extra_bytes > max_bytes:
+        raise QuotaExceeded(
+            f"the project has {used:,} bytes on the server and may have {max_bytes:,}; "
+            f"{extra_bytes:,} more do not fit: delete jobs, or wait until uploads expire",
+            metadata={"quota": "bytes", "limit": str(max_bytes)},
+            retry_after_s=60.0,
+        )
 
 
 def stored_bytes(database: sqlite3.Connection) -> int:

@@ -292,7 +292,7 @@ class Journal:
 
     # Tasks
 
-    def start_task(self, ready: ReadyTask, key: str) -> Job | None:
+    def start_task(self, ready: ReadyTask, key: str, parts: Sequence[str]) -> Job | None:
         """Mark a task as running; None when its job was cancelled since it was found ready."""
         job = self.job(ready.job.uid)
         if job.state not in (JobState.QUEUED, JobState.RUNNING):
@@ -308,6 +308,8 @@ class Journal:
             " ON CONFLICT DO UPDATE SET start_us = excluded.start_us",
             (job.project, now_us),
         )
+        for part_key in parts:
+            self._use_kept(job.project, part_key)
         return self._set_running(job)
 
     def _set_running(self, job: Job) -> Job:
@@ -359,12 +361,8 @@ class Journal:
         ).fetchone()
         if kept is None or not is_ready or job.state not in (JobState.QUEUED, JobState.RUNNING):
             return None
-        now_us = self.now_us()
-        self.database.execute(
-            "UPDATE stage_cache SET use_us = ? WHERE project = ? AND key = ?",
-            (now_us, job.project, key),
-        )
-        blobs.hold(self.database, job.project, job.uid, kept.digests, now_us)
+        self._use_kept(job.project, key)
+        blobs.hold(self.database, job.project, job.uid, kept.digests, self.now_us())
         job = self._set_running(job)
         stages = dict.fromkeys(record.stage for record in kept.outcome.records)
         job = self.record(
@@ -442,6 +440,13 @@ class Journal:
 
     # Parts
 
+    def take_upload(self, project: str, digest: Digest) -> None:
+        """Give a project a blob that it has uploaded."""
+        if blobs.size(self.database, project, digest.sha256) is None:
+            limit = self._quotas.max_bytes
+            blobs.check_quota(self.database, project, digest.size_bytes, limit)
+        blobs.own(self.database, project, digest, self.now_us())
+
     def record(self, job: Job, *happenings: Happening) -> Job:
         """Append events and bring the job's row in step with them."""
         for happening in happenings:
@@ -513,6 +518,12 @@ class Journal:
             "INSERT INTO stage_cache VALUES (?, ?, ?, ?)"
             " ON CONFLICT DO UPDATE SET value = excluded.value, use_us = excluded.use_us",
             (project, key, value, now_us),
+        )
+
+    def _use_kept(self, project: str, key: str) -> None:
+        self.database.execute(
+            "UPDATE stage_cache SET use_us = ? WHERE project = ? AND key = ?",
+            (self.now_us(), project, key),
         )
 
     def _count_death(self, project: str, key: str) -> None:

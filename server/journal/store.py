@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from pipeline import Stage
-from server import failpoints
 from server.artifacts import Digest
 from server.engine import TaskOutcome, Warned, WorkerKind
 from server.jobs import (
@@ -31,7 +30,7 @@ from server.journal.retention import Collected, Retention
 from server.journal.schema import connect, prepare
 from server.journal.tail import Entry, Heartbeat, Snapshot, Tail, Tails
 from server.journal.writer import Commit, Writer, mark_path
-from server.refusals import Draining, EventsCompacted, LogEpochChanged, QuotaExceeded
+from server.refusals import Draining, EventsCompacted, LogEpochChanged
 
 logger = logging.getLogger(__name__)
 
@@ -340,15 +339,7 @@ class JobStore:
 
     def check_bytes(self, project: str, extra_bytes: int) -> None:
         """Raise `QuotaExceeded` if a project may not have so many bytes more."""
-        limit = self._quotas.max_bytes
-        used = blobs.project_bytes(self._database, project)
-        if limit and used + extra_bytes > limit:
-            raise QuotaExceeded(
-                f"the project has {used:,} bytes on the server and may have {limit:,}; "
-                f"{extra_bytes:,} more do not fit: delete jobs, or wait until uploads expire",
-                metadata={"quota": "bytes", "limit": str(limit)},
-                retry_after_s=60.0,
-            )
+        blobs.check_quota(self._database, project, extra_bytes, self._quotas.max_bytes)
 
     def stored_bytes(self) -> int:
         """Return how many bytes all projects have."""
@@ -359,10 +350,12 @@ class JobStore:
         return blobs.is_known(self._database, sha256)
 
     async def own_blob(self, project: str, digest: Digest) -> None:
-        """Give a project a blob that it has uploaded, all bytes of it."""
-        await self._write(
-            lambda journal: blobs.own(journal.database, project, digest, journal.now_us())
-        )
+        """Give a project a blob that it has uploaded, all bytes of it.
+
+        Raises:
+            QuotaExceeded: If other uploads have taken the room for it meanwhile.
+        """
+        await self._write(lambda journal: journal.take_upload(project, digest))
 
     # Writes. Each returns after its commit.
 
@@ -377,9 +370,7 @@ class JobStore:
         """
         uid = new_uid(self._clock())
         new = NewJob(project=project, request_id=request_id, spec=spec)
-        created = await self._write(lambda journal: journal.create(new, uid), is_new_work=True)
-        failpoints.hit("create.answer")
-        return created
+        return await self._write(lambda journal: journal.create(new, uid), is_new_work=True)
 
     async def retry(
         self, uid: str, *, project: str, request_id: str, from_stage: Stage | None
@@ -409,12 +400,15 @@ class JobStore:
         await self._write(lambda journal: journal.delete(uid, project, etag))
         self._tails.extend(uid, ())  # who still reads its log learns that it is gone
 
-    async def start_task(self, ready: ReadyTask, *, key: str) -> Job | None:
+    async def start_task(
+        self, ready: ReadyTask, *, key: str, parts: Sequence[str] = ()
+    ) -> Job | None:
         """Mark a task as running. Returns None when its job was cancelled meanwhile.
 
-        key: of its work, for the stage cache; "" to keep nothing.
+        key: of its work, for the stage cache; "" to keep nothing. parts: keys of what it starts
+        from, which counts as used.
         """
-        return await self._write(lambda journal: journal.start_task(ready, key))
+        return await self._write(lambda journal: journal.start_task(ready, key, parts))
 
     async def finish_task(
         self,

@@ -34,7 +34,7 @@ def made(budgets: tuple[int, ...], *more: str) -> dict[str, Artifact]:
         has_size=True,
         recipe={},
     )
-    artifacts = build_asset(request, StageMeter(Silent(), lambda: 0.0))
+    artifacts = build_asset(request, StageMeter(Silent(), lambda: 0.0)).artifacts
     return {artifact.file_name: artifact for artifact in artifacts}
 
 

@@ -162,7 +162,7 @@ def test_the_asset_has_the_color_of_the_gaussians(from_gaussians: Surface) -> No
             has_size=False,
             recipe={},
         )
-        glb = build_asset(request, StageMeter(Silent(), time.monotonic))[0].content
+        glb = build_asset(request, StageMeter(Silent(), time.monotonic)).artifacts[0].content
         material = read_glb(glb, Silent()).materials[0]
         assert material.base_color is not None
         textures.append(material.base_color.pixels[:, :, :3].astype(int))

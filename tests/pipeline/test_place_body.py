@@ -54,7 +54,7 @@ def test_a_generated_asset_stands_on_the_ground_without_its_specks() -> None:
         has_size=False,
         recipe={},
     )
-    model = build_asset(request, StageMeter(Silent(), time.monotonic))[0]
+    model = build_asset(request, StageMeter(Silent(), time.monotonic)).artifacts[0]
     positions = read_glb(model.content, Silent()).positions
     assert positions[:, 1].min() == pytest.approx(0, abs=1e-6)
     assert np.ptp(positions, axis=0).max() == pytest.approx(1, abs=1e-6)

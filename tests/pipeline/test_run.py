@@ -123,7 +123,7 @@ def build(stored: bytes, progress: Silent, **changes: Any) -> tuple[Artifact, ..
         has_size=False,
         recipe={"prompt": "a wooden barrel", "seed": 7},
     )
-    return build_asset(replace(request, **changes), StageMeter(progress, time.monotonic))
+    return build_asset(replace(request, **changes), StageMeter(progress, time.monotonic)).artifacts
 
 
 @pytest.fixture(scope="module")

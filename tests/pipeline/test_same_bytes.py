@@ -38,7 +38,7 @@ request = BuildRequest(
     name="thing", surface=open(sys.argv[1], "rb").read(), options=options,
     generated=True, has_size=False, recipe={},
 )
-artifacts = build_asset(request, StageMeter(Silent(), time.monotonic))
+artifacts = build_asset(request, StageMeter(Silent(), time.monotonic)).artifacts
 print(json.dumps({a.role: hashlib.sha256(a.content).hexdigest() for a in artifacts}))
 """
 

@@ -39,6 +39,7 @@ from PIL import Image
 
 from pipeline import (
     Artifact,
+    Build,
     BuildRequest,
     GenerateRequest,
     Generation,
@@ -131,8 +132,8 @@ def surface_from_glb(content: bytes, max_triangles: int, progress: Progress) -> 
     return content
 
 
-def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...]:
-    """Make the three artifacts; all bytes follow from the request."""
+def build_asset(request: BuildRequest, meter: StageMeter) -> Build:
+    """Make the three artifacts and the part `repaired`; all bytes follow from the request."""
     _act(request.name.lower(), Stage.BAKE, meter)
     meter(Stage.EXPORT, 1.0)
     glb = b"glTF" + hashlib.sha256(request.surface + repr(request.options).encode()).digest()
@@ -154,7 +155,7 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
         "collision": {"kind": "hull", "hull_count": 1, "over_cover": 1.25, "protrusion_m": 0.01},
     }
     name = request.name
-    return (
+    artifacts = (
         Artifact(
             role="model", file_name=f"{name}.glb", media_type="model/gltf-binary", content=glb
         ),
@@ -171,6 +172,10 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> tuple[Artifact, ...
             content=PREVIEW,
         ),
     )
+    repaired = b"repaired " + request.surface
+    if request.kept.get("repaired") == repaired:
+        return Build(artifacts=artifacts, kept={})
+    return Build(artifacts=artifacts, kept={"repaired": repaired})
 
 
 def _act(text: str, stage: Stage, progress: Progress) -> None:

@@ -5,13 +5,15 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
 
 from pipeline import AssetOptions, Stage
 from pipeline.mesh.repairing.repair import RepairOptions
 from server import convert
 from server.engine import WorkerKind, WorkerState
-from server.jobs import JobState
+from server.jobs import JobSpec, JobState, StageState
 from server.pb import lodsmith_pb2 as pb
+from server.refusals import InvalidRequest
 
 
 def names(enum: Any) -> list[str]:  # Any: protobuf's enum wrappers
@@ -26,6 +28,7 @@ def names(enum: Any) -> list[str]:  # Any: protobuf's enum wrappers
     [
         (Stage, pb.StageKind),
         (JobState, pb.JobState),
+        (StageState, pb.StageState),
         (WorkerKind, pb.WorkerKind),
         (WorkerState, pb.WorkerState),
     ],
@@ -123,3 +126,56 @@ def test_repair_defaults_suit_the_source() -> None:
     assert generated.drop_speck_ratio == RepairOptions.for_generated().drop_speck_ratio
     assert upload.drop_speck_ratio == RepairOptions.for_upload().drop_speck_ratio
     assert generated.fill_hole_edges == upload.fill_hole_edges == 5
+
+
+def spec(**fields: Any) -> pb.JobSpec:  # Any: of the message
+    return pb.JobSpec(prompt="a chair", **fields)
+
+
+def test_how_a_job_runs_survives_the_way_there_and_back() -> None:
+    message = spec(
+        priority=-3,
+        run_timeout=Duration(seconds=90),
+        ignore_cache=True,
+        labels={"shot": "12", "empty": ""},
+    )
+    read = convert.spec_from(message)
+    assert (read.priority, read.run_timeout_s, read.ignore_cache) == (-3, 90.0, True)
+    assert read.labels == {"shot": "12", "empty": ""}
+    assert convert.spec_from(convert.spec_to(read)) == read
+    absent = convert.spec_from(spec())
+    assert absent == JobSpec(asset_name="", prompt="a chair")
+    assert not convert.spec_to(absent).HasField("run_timeout")
+
+
+def test_an_export_again_has_a_priority_of_its_own() -> None:
+    earlier = JobSpec(asset_name="A", prompt="a", priority=9, labels={"a": "b"})
+    read = convert.spec_again_from(pb.JobSpec(job="jobs/1", priority=2), earlier, "1")
+    assert (read.priority, read.labels, read.surfaces_of) == (2, {}, "1")
+    assert convert.spec_to(read).priority == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"priority": 11}, "spec.priority"),
+        ({"priority": -11}, "spec.priority"),
+        ({"run_timeout": Duration()}, "spec.run_timeout"),
+        ({"run_timeout": Duration(seconds=-1)}, "spec.run_timeout"),
+        ({"labels": {"": "x"}}, "spec.labels"),
+        ({"labels": {"x": "y" * 65}}, "spec.labels"),
+        ({"labels": {"x" * 65: "y"}}, "spec.labels"),
+        ({"labels": {str(n): "" for n in range(17)}}, "spec.labels"),
+    ],
+)
+def test_how_a_job_may_not_run_is_named(fields: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        convert.spec_from(spec(**fields))
+    assert refused.value.field == field
+
+
+def test_stages_to_run_again_from_are_read() -> None:
+    assert convert.stage_from(pb.STAGE_KIND_UNSPECIFIED, "from_stage") is None
+    assert convert.stage_from(pb.STAGE_KIND_BAKE, "from_stage") is Stage.BAKE
+    with pytest.raises(InvalidRequest, match="99"):
+        convert.stage_from(99, "from_stage")  # type: ignore[arg-type]  # a newer client's

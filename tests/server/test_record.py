@@ -11,7 +11,7 @@ from pipeline import AssetOptions
 from server.artifacts import Digest
 from server.engine import Task, TaskKind, TaskOutcome
 from server.jobs import JobSpec
-from server.record import dumps, loads
+from server.record import dumps, loads, to_json
 
 
 class Color(StrEnum):
@@ -31,6 +31,11 @@ class Outer:
     inner: Inner | None
     many: tuple[Inner, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Nothing:
+    pass
 
 
 WHOLE = Outer(
@@ -55,6 +60,14 @@ def test_equal_records_have_equal_text() -> None:
         names={"a": "ä", "b": "2"},
     )
     assert dumps(again) == dumps(WHOLE)
+
+
+def test_what_has_no_fields_is_an_empty_object_and_what_is_no_record_is_refused() -> None:
+    assert to_json(Nothing()) == {}
+    assert dumps(Nothing()) == "{}"
+    for write in (dumps, to_json):
+        with pytest.raises(TypeError, match="no JSON form for set"):
+            write({1})
 
 
 def test_older_and_newer_texts_are_read() -> None:
@@ -128,6 +141,8 @@ def test_a_task_s_key_follows_what_decides_its_output() -> None:
     assert task(model="other").key("model") != key
     assert task(prompt="a table").key("model") != key
     assert task().key("other model") != key
+    assert task(recipe={"seed": 1}).key("model") != key  # it may be in a report
     build = task(kind=TaskKind.BUILD).key("")
     assert build != key
     assert task(kind=TaskKind.BUILD, asset_name="Table").key("") != build
+    assert task(kind=TaskKind.BUILD, variant=1).key("") != build

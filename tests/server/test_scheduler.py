@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline import AssetOptions, ModelFacts, Stage, StageRecord
+from pipeline.mesh.hulls.collision import CollisionOptions
 from pipeline.model.formats import DecodeOptions
 from server.artifacts import Digest, digest_of
 from server.engine import (
@@ -590,5 +591,49 @@ def test_what_is_reused_is_told_with_its_warnings_and_previews(tmp_path: Path) -
         assert again.details.warnings == first.details.warnings != ()
         previews = [s.preview for s in again.details.stages if s.stage is Stage.SLAT]
         assert previews == [BLOB]
+
+    held(tmp_path, act)
+
+
+def test_a_build_starts_from_the_parts_of_one_before_it(tmp_path: Path) -> None:
+    repaired, hulls = digest_of(b"repaired"), digest_of(b"hulls")
+
+    async def act(house: House) -> None:
+        async def build_of(spec: JobSpec, **kept: Digest) -> Task:
+            """Run a job; its build makes the parts `kept`. Returns the task of the build."""
+            job = await house.create(spec)
+            task = await house.started()
+            if task.kind is TaskKind.GENERATE:
+                house.engine.end(task)
+                task = await house.started()
+            house.engine.end(task, replace(outcome_of(task), kept=kept))
+            assert (await house.ended(job)).state is JobState.SUCCEEDED
+            return task
+
+        def with_hulls(count: int, **fields: Any) -> JobSpec:  # Any: of `JobSpec`
+            collision = CollisionOptions(max_hulls=count)
+            return replace(CHAIR, options=AssetOptions(collision=collision), **fields)
+
+        first = await build_of(with_hulls(3), repaired=repaired, hulls=hulls)
+        assert first.kept == {}
+        assert (await build_of(with_hulls(4))).kept == {"repaired": repaired}
+        renamed = await build_of(with_hulls(3, asset_name="Stool"))
+        assert renamed.kept == {"repaired": repaired, "hulls": hulls}
+        fresh = await build_of(with_hulls(3, ignore_cache=True))
+        assert fresh.kept == {}
+        for from_stage, kept in (
+            (Stage.EXPORT, {"repaired", "hulls"}),
+            (Stage.BAKE, {"repaired"}),
+            (Stage.REPAIR, set[str]()),
+        ):
+            built = await build_of(with_hulls(3, asset_name=f"Stool{from_stage}"))
+            job, _ = await house.store.retry(
+                built.job_uid, project=P, request_id="", from_stage=from_stage
+            )
+            house.scheduler.kick()
+            task = await house.started()
+            assert (task.kind, set(task.kept)) == (TaskKind.BUILD, kept)
+            house.engine.end(task)
+            await house.ended(job)
 
     held(tmp_path, act)

@@ -89,7 +89,8 @@ def test_the_report_of_a_real_asset_keeps_it() -> None:
         has_size=True,
         recipe=RECIPE,
     )
-    made = {a.role: a.content for a in build_asset(request, StageMeter(Silent(), lambda: 0.0))}
+    build = build_asset(request, StageMeter(Silent(), lambda: 0.0))
+    made = {a.role: a.content for a in build.artifacts}
     document = json.loads(made["report"])
     assert complaints(document) == []
     assert set(document) == set(SCHEMA["properties"])

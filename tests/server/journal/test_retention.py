@@ -158,6 +158,9 @@ def test_quotas_are_per_project(tmp_path: Path) -> None:
             with pytest.raises(QuotaExceeded) as refused:
                 store.check_bytes(P, 11)
             assert refused.value.metadata == {"quota": "bytes", "limit": "100"}
+            with pytest.raises(QuotaExceeded):  # another upload was faster
+                await store.own_blob(P, blob(3, 11))
+            await store.own_blob(P, blob(1, 45))
 
     asyncio.run(whole())
 

@@ -5,10 +5,12 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline import Stage
+from server.artifacts import Digest
 from server.engine import TaskKind, TaskOutcome, Warned, WorkerKind
 from server.jobs import (
     NEXT_STATES,
@@ -17,6 +19,7 @@ from server.jobs import (
     JobState,
     ReadyTask,
     StageProgressed,
+    StageState,
 )
 from server.journal import Entry, JobStore, new_uid
 from server.refusals import Draining, JobNotFound, LogEpochChanged, RequestIdReused
@@ -25,6 +28,8 @@ from tests.server.journal.harness import (
     GENERATED,
     SPEC,
     P,
+    SetClock,
+    create,
     log,
     next_ready,
     progress,
@@ -353,6 +358,76 @@ def test_unfinished_jobs_of_an_older_server_start_from_their_first_task(tmp_path
         "UPDATE jobs SET state = 'running', end_us = NULL WHERE state = 'failed'",
     )
     run(tmp_path, after)
+
+
+def test_jobs_of_format_2_go_on_where_they_were_and_own_their_blobs(tmp_path: Path) -> None:
+    uids: list[str] = []
+    mesh = Digest(sha256="cc" * 32, size_bytes=7)
+
+    async def before(store: JobStore) -> None:
+        await store.own_blob(P, mesh)
+        for spec in (SPEC, SPEC, JobSpec(asset_name="A", mesh=mesh)):
+            job, _ = await store.create(project=P, request_id=f"id-{len(uids)}", spec=spec)
+            uids.append(job.uid)
+        generate = next_ready(store, WorkerKind.GENERATOR)
+        assert generate is not None
+        await store.start_task(generate, key="")
+        store.post(uids[0], progress(1.0, 0.4))
+        await store.finish_task(generate, GENERATED)
+        failing = next_ready(store, WorkerKind.GENERATOR)
+        assert failing is not None
+        await store.start_task(failing, key="")
+        store.post(uids[1], progress(0.5, 0.2))
+        await store.fail(uids[1], ERROR)
+
+    async def after(store: JobStore) -> None:
+        generated, failed, meshed = (store.job(uid, project=P) for uid in uids)
+        build = next_ready(store, WorkerKind.MESH)
+        assert build is not None
+        assert (build.job.uid, build.outcomes) == (generated.uid, (GENERATED,))
+        assert next_ready(store, WorkerKind.GENERATOR) is None
+        assert [s.state for s in generated.details.stages][1:] == [StageState.SUCCEEDED]
+        assert [s.state for s in failed.details.stages][1:] == [StageState.FAILED]
+        assert store.blob_size(P, mesh.sha256) == 7
+        assert store.blob_size(P, GENERATED.surfaces[0].sha256) == 1
+        assert store.blob_size("other", mesh.sha256) is None
+        spec = JobSpec(asset_name="A", mesh=mesh)
+        assert await store.create(project=P, request_id="id-2", spec=spec) == (meshed, True)
+        other, is_known = await store.create(project="other", request_id="id-0", spec=SPEC)
+        assert not is_known
+        for uid in (*uids, other.uid):
+            log(store, uid)
+
+    run(tmp_path, before)
+    without = "'$.stages[0].state', '$.stages[1].state', '$.stages[0].attempt'"
+    made_old(tmp_path, 2, f"UPDATE jobs SET details = json_remove(details, {without})")
+    run(tmp_path, after)
+
+
+def test_jobs_are_found_by_label_state_and_time(tmp_path: Path) -> None:
+    clock = SetClock()
+
+    async def act(store: JobStore) -> None:
+        made = []
+        for labels in ({"shot": "1", "who": "a"}, {"shot": "1"}, {"shot": "2"}, {}):
+            made.append(await create(store, replace(SPEC, labels=labels)))
+            clock.pass_s(1)
+
+        def found(**filters: Any) -> list[int]:  # Any: of `JobStore.jobs`
+            jobs = store.jobs(project=P, limit=9, **filters)
+            return [made.index(next(j for j in made if j.uid == job.uid)) for job in jobs]
+
+        await store.cancel(made[1].uid, project=P)
+        assert found() == [3, 2, 1, 0]
+        assert found(labels={"shot": "1"}) == [1, 0]
+        assert found(labels={"shot": "1", "who": "a"}) == [0]
+        assert found(labels={"shot": "1"}, states=[JobState.CANCELLED]) == [1]
+        assert found(since_us=made[1].create_us, before_us=made[3].create_us) == [2, 1]
+        assert found(before=made[2].uid) == [1, 0]
+        assert store.job_counts()[JobState.CANCELLED] == 1
+        assert store.job_counts()[JobState.QUEUED] == 3
+
+    run(tmp_path, act, clock)
 
 
 def test_uids_sort_by_time_and_never_meet() -> None:
