@@ -173,6 +173,8 @@ class WorkerProcess:
             if self._assignment is assignment:
                 logger.info("%s worker %d does not stop in time: killed", self.kind, self.pid)
                 self._discard(RestartCause.DEAF)
+                # Nothing more comes of it: a large process takes a while to be gone.
+                self._finish(TaskStopped())
 
         self._loop.call_later(grace_s, kill_if_deaf)
 
@@ -218,8 +220,8 @@ class WorkerProcess:
     def _log_stacks(self) -> None:
         """Log what the process wrote when it stalled or crashed; nothing if it ended well."""
         stacks = os.pread(self._stacks.fileno(), _MAX_STACKS_BYTES, 0).decode(errors="replace")
-        if stacks:
-            logger.error("%s worker %d, its threads:\n%s", self.kind, self.pid, stacks.rstrip())
+        for line in stacks.splitlines():  # a line of the log has no line breaks
+            logger.error("%s worker %d: %s", self.kind, self.pid, line)
 
     # ------------------------------------------------------------------------------ its life
 
@@ -325,6 +327,8 @@ class WorkerProcess:
             self.state = WorkerState.IDLE
             self._on_change(self)
             return
+        if self._assignment is None and self._is_killed:
+            return  # it spoke before it heard
         if self._assignment is None:
             logger.error("%s worker %d reports on no task: %s", self.kind, self.pid, report)
             self.kill()

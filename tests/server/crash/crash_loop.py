@@ -37,13 +37,19 @@ _SETTLE_S = 120.0
 
 @dataclass(frozen=True, kw_only=True)
 class Books:
-    """What came of a run. violations: broken promises, in words; empty when all were kept."""
+    """What came of a run.
+
+    named_kills: servers that died at a named point. rounds_with_worker_points: those whose workers
+    may have died at one. repeated_work: tasks that were begun more than once.
+    violations: broken promises, in words; empty when all were kept.
+    """
 
     rounds: int
     jobs: int
     server_kills: int
     worker_kills: int
     named_kills: int
+    rounds_with_worker_points: int
     streams_opened: int
     events_seen: int
     blobs: int
@@ -83,8 +89,9 @@ class CrashLoop:
         self._created: list[str] = []
         self._requests: dict[str, str] = {}
         self._cancelled: set[str] = set()
+        self._progress_count = 0
         self._is_over = threading.Event()
-        self._kills = {"server": 0, "worker": 0, "named": 0}
+        self._kills = dict.fromkeys(("server", "worker", "named", "worker point"), 0)
         self._violations: list[str] = []
 
     def run(self) -> Books:
@@ -113,6 +120,7 @@ class CrashLoop:
             server_kills=self._kills["server"],
             worker_kills=self._kills["worker"],
             named_kills=self._kills["named"],
+            rounds_with_worker_points=self._kills["worker point"],
             streams_opened=sum(watched.streams for watched in self._watched),
             events_seen=sum(len(watched.sequences) for watched in self._watched),
             blobs=blobs,
@@ -128,7 +136,8 @@ class CrashLoop:
         point = ""
         if rng.random() < 0.5:
             point = rng.choice(SERVER_POINTS + WORKER_POINTS)
-        server = self._server(point, after=rng.randint(1, 12))
+        self._kills["worker point"] += point in WORKER_POINTS
+        server = self._server(point, after=rng.randint(1, 40 if point.startswith("commit") else 3))
         creators = [
             threading.Thread(target=self._create, args=(self._next_spec(), number + index))
             for index in range(JOBS_PER_ROUND)
@@ -136,25 +145,29 @@ class CrashLoop:
         for creator in creators:
             creator.start()
         self._threads += creators
-        time.sleep(rng.uniform(0.05, 0.8))
+        if rng.random() < 0.8:  # else it dies while it starts, or right after
+            self._wait_for_work(server)
+        time.sleep(rng.uniform(0.0, 1.0))
         if not point and rng.random() < 0.3:
             self._kill_worker(server.pid)
             time.sleep(rng.uniform(0.0, 0.3))
         if rng.random() < 0.3 and self._created:
             self._cancel(rng.choice(self._created))
-        if point in SERVER_POINTS:
-            try:
-                server.wait(3)  # it kills itself
-                self._kills["named"] += 1
-            except subprocess.TimeoutExpired:
-                point = ""
-        elif point:
-            time.sleep(0.5)
-            self._kills["named"] += (self._folder / f"{point}.{number}").exists()
-        if server.poll() is None:
-            self._kills["server"] += 1
-        server.send_signal(signal.SIGKILL)
+        if point:
+            time.sleep(rng.uniform(0.0, 2.0))
+        is_dead = server.poll() is not None  # by itself, at its named point
+        self._kills["named" if is_dead else "server"] += 1
+        server.kill()
         server.wait()
+
+    def _wait_for_work(self, server: "subprocess.Popen[bytes]") -> None:
+        """Return when a stage has reported, or the server has died of its named point."""
+        before = self._progress_count
+        deadline_s = time.monotonic() + 20
+        while self._progress_count == before and server.poll() is None:
+            if time.monotonic() > deadline_s:
+                break
+            time.sleep(0.02)
 
     def _server(self, point: str, after: int = 1) -> "subprocess.Popen[bytes]":
         environment = os.environ | {
@@ -166,6 +179,7 @@ class CrashLoop:
             "LODSMITH_DEVICE": "cpu",
             "LODSMITH_SPARE_MESH_WORKERS": "0",
             "LODSMITH_MIN_FREE_DISK_BYTES": "0",
+            "LODSMITH_GC_INTERVAL_S": "0.5",
             "LODSMITH_LOG_LEVEL": "WARNING",
             "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path),
         }
@@ -271,6 +285,7 @@ class CrashLoop:
                 self._violations.append(f"{watched.name}: a snapshot in spite of a cursor")
             watched.snapshot = event.sequence
             return
+        self._progress_count += event.progress.state == pb.STAGE_STATE_RUNNING
         watched.after_final += watched.final is not None
         watched.sequences.append(event.sequence)
         if kind == "finished":
@@ -316,7 +331,7 @@ class CrashLoop:
                     self._violations.append(f"{name} never ended: {pb.JobState.Name(job.state)}")
                 if job.state == pb.JOB_STATE_CANCELLED and name not in self._cancelled:
                     self._violations.append(f"{name} was cancelled by nobody")
-                workers_died = self._kills["worker"] + self._kills["named"] > 0
+                workers_died = self._kills["worker"] + self._kills["worker point"] > 0
                 if job.state == pb.JOB_STATE_FAILED and not (
                     workers_died and job.error.reason in LOST
                 ):
