@@ -89,7 +89,8 @@ class ServerConfig:
     models: names of models (`lodsmith models list`) or their folders, with commas between; a
         request goes to the first one that takes it.
     models_dir: folder of the models that were added on this machine.
-    device: "auto", "cpu", "cuda:0", ...: where the models run.
+    device: "cpu", "cuda:0", several with commas between, or "auto" for all GPUs that there are:
+        where the models run.
     attention, sparse_convolution: kernels to use; "auto" takes the fastest of those installed.
     precision: of the transformer blocks; "auto" is float16 on a GPU, float32 on a CPU.
     offload: "on" keeps only the running stage's part of a model on the GPU; "auto" does so where
@@ -97,7 +98,7 @@ class ServerConfig:
 
     Workers:
 
-    generator_workers, mesh_workers: processes of each kind that take tasks.
+    generator_workers: processes that generate, on each device. mesh_workers: that do mesh work.
     spare_mesh_workers: more mesh processes that stand ready to replace one that had to be killed.
     warm_generator: load the model at the start; else with the first job that needs it.
     generator_grace_s, mesh_grace_s: how long a cancelled task may take before its process is

@@ -161,13 +161,7 @@ class Worker:
         self._report(self._get_ready())
         while True:
             reporter = self._tasks.get()
-            task = reporter.task
-            forget_notes()
-            note(
-                job=task.job_uid,
-                attempt=task.attempt,
-                trace_id=trace_id(task.traceparent) or None,
-            )
+            _note_task(reporter.task)
             if self._settings.limits.task_cpu_s:
                 limits.limit_task_cpu(self._settings.limits.task_cpu_s, reporter.run_out_of_time)
             self._report(self._result(reporter))
@@ -334,6 +328,12 @@ class Worker:
             digest=self._store.put(artifact.content),
             variant=variant,
         )
+
+
+def _note_task(task: Task) -> None:
+    """Have every line of the log say which task it is about, until the next one."""
+    forget_notes()
+    note(job=task.job_uid, attempt=task.attempt, trace_id=trace_id(task.traceparent) or None)
 
 
 def _failed(error: PipelineError, stage: Stage | None) -> Failed:
