@@ -90,9 +90,7 @@ class BlobService:
         size = self._artifacts.committed_size(call.project, request.upload_id, digest)
         return pb.QueryBlobWriteResponse(committed_size=size, complete=False)
 
-    async def read_blob(
-        self, request: pb.ReadBlobRequest, call: Call
-    ) -> AsyncIterator[pb.ReadBlobResponse]:
+    async def read_blob(self, request: pb.ReadBlobRequest, call: Call) -> AsyncIterator[bytes]:
         """See the contract."""
         digest = convert.digest_from(request.digest, "digest")
         call.resource = _resource(digest)
@@ -103,7 +101,9 @@ class BlobService:
         chunks = self._artifacts.chunks(digest.sha256, request.offset, request.limit or None)
         with closing(chunks):
             while chunk := await asyncio.to_thread(next, chunks, None):
-                yield pb.ReadBlobResponse(offset=chunk[0], data=chunk[1])
+                # As bytes: a message that lives until gRPC has written it has its MiB mapped and
+                # unmapped each time, which doubles the processor time of a download.
+                yield pb.ReadBlobResponse(offset=chunk[0], data=chunk[1]).SerializeToString()
                 self._metrics.blob_sent(len(chunk[1]))
 
     def _size(self, digest: Digest, call: Call) -> int | None:
