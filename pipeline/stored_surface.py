@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from pipeline.errors import InvalidInput
-from pipeline.types import ByteArray, Image, Material, Part, Surface, View
+from pipeline.types import ByteArray, Image, Material, Part, Surface, View, Wrap
 
 _NEEDED = ("positions", "faces", "normals", "face_materials")
 _ARRAYS = (*_NEEDED, "uvs", "colors", "face_parts")
@@ -30,16 +30,16 @@ def surface_to_bytes(surface: Surface) -> bytes:
         array = getattr(surface, name)
         if array is not None:
             tensors[name] = np.ascontiguousarray(array)
-    images: dict[int, str] = {}  # by identity: materials often share a texture
+    images: dict[int, str] = {}  # by identity: materials often share pixels
     materials = []
     for material in surface.materials:
         stored: dict[str, object] = {}
         for field in fields(Material):
             value = getattr(material, field.name)
             if isinstance(value, Image):
-                name = images.setdefault(id(value), f"image{len(images)}")
+                name = images.setdefault(id(value.pixels), f"image{len(images)}")
                 tensors[name] = np.ascontiguousarray(value.pixels)
-                value = {"image": name}
+                value = {"image": name, "wrap": value.wrap}
             stored[field.name] = value
         materials.append(stored)
     parts = [{"name": p.name, "placements": p.placements.tolist()} for p in surface.parts]
@@ -64,10 +64,7 @@ def surface_from_bytes(content: bytes) -> Surface:
         stored = json.loads(metadata["surface"])
         if not isinstance(stored["materials"], list):
             raise TypeError("materials is no list")
-        images = {
-            name: Image(pixels=array) for name, array in tensors.items() if name.startswith("image")
-        }
-        materials = tuple(_material(entry, images) for entry in stored["materials"])
+        materials = tuple(_material(entry, tensors) for entry in stored["materials"])
         parts = tuple(
             Part(name=part["name"], placements=np.array(part["placements"], np.float64))
             for part in stored["parts"]
@@ -100,6 +97,13 @@ def _png(pixels: ByteArray) -> ByteArray:
 
 def _pixels(png: ByteArray) -> ByteArray:
     from PIL import Image as Pil
+def _wrap(stored: object) -> tuple[Wrap, Wrap]:
+    match stored:
+        case ["repeat" | "clamp" | "mirror" as along_u, "repeat" | "clamp" | "mirror" as along_v]:
+            return along_u, along_v
+    raise ValueError(f"textures cannot wrap like {stored!r}")
+
+
 
     picture = Pil.open(io.BytesIO(png.tobytes()))
     if picture.mode != "RGBA":
@@ -111,7 +115,7 @@ def _material(stored: Mapping[str, object], images: Mapping[str, Image]) -> Mate
     values: dict[str, object] = {}
     for name, value in stored.items():
         if isinstance(value, dict):
-            value = images[value["image"]]
+            value = Image(pixels=tensors[value["image"]], wrap=_wrap(value["wrap"]))
         elif isinstance(value, list):
             value = tuple(value)
         values[name] = value

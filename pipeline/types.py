@@ -86,11 +86,19 @@ class Mesh:
     faces: IntArray
 
 
+Wrap = Literal["repeat", "clamp", "mirror"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """A texture. pixels: `[H, W, C]` uint8 with C in 1..4, row 0 at the top (v = 0)."""
+    """A texture.
+
+    pixels: `[H, W, C]` uint8 with C in 1..4, row 0 at the top (v = 0).
+    wrap: how it goes on beyond [0, 1] along u and along v.
+    """
 
     pixels: ByteArray
+    wrap: tuple[Wrap, Wrap] = ("repeat", "repeat")
 
 
 AlphaMode = Literal["OPAQUE", "MASK", "BLEND"]

@@ -133,7 +133,7 @@ def read_primitive(
                 entry.place,
             )
         else:
-            uvs = _checked_uvs(look.transform_uvs(uvs), look, entry.place, notes)
+            uvs = _checked_uvs(look.transform_uvs(uvs), entry.place, notes)
     colors = floats("COLOR_0", (3, 4))
     if colors is not None:
         colors = _rgba(colors, entry.place)
@@ -267,18 +267,11 @@ def _used_vertices(corners: Rows, vertex_count: int) -> tuple[Rows, IntArray]:
     return np.flatnonzero(is_used), new_index[corners].astype(np.int32)
 
 
-def _checked_uvs(uvs: FloatArray, look: Look, place: str, notes: Notes) -> FloatArray:
+def _checked_uvs(uvs: FloatArray, place: str, notes: Notes) -> FloatArray:
     wrong = ~np.isfinite(uvs).all(axis=1, keepdims=True)
     if wrong.any():
         notes.add("texture coordinates that are no numbers are set to 0", place)
         uvs = np.where(wrong, np.float32(0), uvs)
-    # Quantized coordinates end a rounding step outside.
-    if not look.repeats and len(uvs) and (uvs.min() < -0.001 or uvs.max() > 1.001):
-        notes.add(
-            f"the textures of {look.material.name} are repeated outside [0, 1], "
-            "not clamped or mirrored",
-            place,
-        )
     return uvs
 
 

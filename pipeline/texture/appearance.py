@@ -11,7 +11,7 @@ from pipeline.texture.interpolate import interpolate
 from pipeline.texture.project import Hits
 from pipeline.texture.sample import Texture, prepare
 from pipeline.texture.tangent_space import bend
-from pipeline.types import FloatArray, Image, Material, Surface
+from pipeline.types import FloatArray, Image, Material, Surface, Wrap
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +134,7 @@ class _PrepareOnce:
 
     def __init__(self, step: Callable[[], None]) -> None:
         self._step = step
-        self._prepared: dict[tuple[int, int, bool, bool], Texture] = {}
+        self._prepared: dict[tuple[int, tuple[Wrap, Wrap], int, bool, bool], Texture] = {}
 
     def all_of(self, material: Material) -> _Textures:
         return _Textures(
@@ -152,7 +152,7 @@ class _PrepareOnce:
     ) -> Texture | None:
         if image is None:
             return None
-        key = id(image.pixels), channels, is_srgb, is_cut
+        key = id(image.pixels), image.wrap, channels, is_srgb, is_cut
         if key not in self._prepared:
             self._prepared[key] = prepare(
                 image, channels, is_srgb=is_srgb, is_cut=is_cut, step=self._step

@@ -358,6 +358,21 @@ class TestAppearance:
         png = base64.b64encode(encoded(checkerboard())).decode()
         file.json["images"] = [{"uri": f"data:image/png;base64,{png}"}]
         image = read(file.glb()).materials[0].base_color
+    def test_textures_wrap_as_their_samplers_say(self) -> None:
+        file = triangle_file(TEXCOORD_0=UVS)
+        textured(file, checkerboard())
+        file.json["materials"][0]["emissiveTexture"] = {"index": file.texture(checkerboard())}
+        file.json["textures"][0]["sampler"] = 0
+        file.json["samplers"] = [{"wrapS": 33071, "wrapT": 33648}]
+        (material,) = read(file.glb()).materials
+        assert material.base_color is not None
+        assert material.base_color.wrap == ("clamp", "mirror")
+        assert material.emissive is not None
+        assert material.emissive.wrap == ("repeat", "repeat")
+        file.json["samplers"] = [{"wrapS": 7}]
+        with pytest.raises(InvalidInput, match=r"wrapS must be .*, got 7"):
+            read(file.glb())
+
         assert image is not None
         np.testing.assert_array_equal(image.pixels, checkerboard())
 
