@@ -35,6 +35,7 @@ from pipeline.stored_surface import surface_from_bytes
 from pipeline.types import (
     Artifact,
     Collision,
+    FloatArray,
     IntArray,
     LodMeasure,
     Material,
@@ -287,7 +288,7 @@ def _repaired(
     from pipeline.mesh.repairing.repair import repair, turned_alike, without_interior
 
     if not surface.parts:
-        repaired = repair(surface.mesh, options, progress)
+        repaired = repair(surface.mesh, options, progress, normals=_own_normals(surface))
         whole = _Piece(
             name="",
             mesh=repaired.mesh,
@@ -302,7 +303,12 @@ def _repaired(
     for index, (part, name) in enumerate(zip(surface.parts, names, strict=True)):
         alone = part_of(surface, index)
         try:
-            repaired = repair(alone.mesh, options, PartOf(progress, index, len(names)))
+            repaired = repair(
+                alone.mesh,
+                options,
+                PartOf(progress, index, len(names)),
+                normals=_own_normals(alone),
+            )
         except InvalidInput:
             progress.warn(Stage.REPAIR, f"the part {part.name} has no area and is left out")
             continue
@@ -319,6 +325,10 @@ def _repaired(
     if not pieces:
         raise InvalidInput("no triangle of the mesh has an area: check the scale of the export")
     return together(cleaned), pieces
+
+
+def _own_normals(surface: Surface) -> FloatArray | None:
+    return surface.normals if surface.has_own_normals else None
 
 
 def _labels(surface: Surface, repaired: "RepairResult") -> IntArray | None:

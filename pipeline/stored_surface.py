@@ -48,7 +48,12 @@ def surface_to_bytes(surface: Surface) -> bytes:
     if surface.views:
         tensors["view_projections"] = np.stack([view.projection for view in surface.views])
     # One entry: the library writes several in any order.
-    return save(tensors, metadata={"surface": json.dumps({"materials": materials, "parts": parts})})
+    about = {
+        "materials": materials,
+        "parts": parts,
+        "has_own_normals": surface.has_own_normals,
+    }
+    return save(tensors, metadata={"surface": json.dumps(about)})
 
 
 def surface_from_bytes(content: bytes) -> Surface:
@@ -73,18 +78,30 @@ def surface_from_bytes(content: bytes) -> Surface:
             View(pixels=_pixels(tensors[f"view{number}"]), projection=projection)
             for number, projection in enumerate(tensors.get("view_projections", ()))
         )
-        needed = {name: tensors[name] for name in _NEEDED}
+        positions, faces, normals, face_materials = (tensors[name] for name in _NEEDED)
+        has_own_normals = bool(stored["has_own_normals"])
     except _UNREADABLE as e:
         raise InvalidInput(f"not a stored surface: {e}") from e
     return Surface(
+        positions=positions,
+        faces=faces,
+        normals=normals,
+        face_materials=face_materials,
         materials=materials,
         uvs=tensors.get("uvs"),
         colors=tensors.get("colors"),
         parts=parts,
         face_parts=tensors.get("face_parts"),
         views=views,
-        **needed,
+        has_own_normals=has_own_normals,
     )
+
+
+def _wrap(stored: object) -> tuple[Wrap, Wrap]:
+    match stored:
+        case ["repeat" | "clamp" | "mirror" as along_u, "repeat" | "clamp" | "mirror" as along_v]:
+            return along_u, along_v
+    raise ValueError(f"textures cannot wrap like {stored!r}")
 
 
 def _png(pixels: ByteArray) -> ByteArray:
@@ -97,13 +114,6 @@ def _png(pixels: ByteArray) -> ByteArray:
 
 def _pixels(png: ByteArray) -> ByteArray:
     from PIL import Image as Pil
-def _wrap(stored: object) -> tuple[Wrap, Wrap]:
-    match stored:
-        case ["repeat" | "clamp" | "mirror" as along_u, "repeat" | "clamp" | "mirror" as along_v]:
-            return along_u, along_v
-    raise ValueError(f"textures cannot wrap like {stored!r}")
-
-
 
     picture = Pil.open(io.BytesIO(png.tobytes()))
     if picture.mode != "RGBA":
@@ -111,7 +121,7 @@ def _wrap(stored: object) -> tuple[Wrap, Wrap]:
     return np.array(picture)
 
 
-def _material(stored: Mapping[str, object], images: Mapping[str, Image]) -> Material:
+def _material(stored: Mapping[str, object], tensors: Mapping[str, np.ndarray]) -> Material:
     values: dict[str, object] = {}
     for name, value in stored.items():
         if isinstance(value, dict):

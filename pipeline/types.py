@@ -175,6 +175,8 @@ class Surface:
         placement; see `scene.assembled`.
     face_parts: `[F]` int32 index into `parts`, or None without them.
     views: pictures that show its base color better than it does itself, if there are any.
+    has_own_normals: whether the normals were made with the surface and so tell which side is meant
+        to be seen; False where they were computed from the faces.
     """
 
     positions: FloatArray
@@ -187,6 +189,7 @@ class Surface:
     parts: tuple[Part, ...] = ()
     face_parts: IntArray | None = None
     views: tuple[View, ...] = ()
+    has_own_normals: bool = False
 
     @property
     def mesh(self) -> Mesh:

@@ -42,6 +42,7 @@ class Primitive:
     tangents: `[V, 4]` float32, or None where the file has none or they were not asked for.
     uvs: `[V, 2]` float32, or None where its material has no texture or the file no coordinates.
     colors: `[V, 4]` float32 linear RGBA, or None.
+    has_own_normals: whether the normals are the file's and not computed from the faces.
     """
 
     positions: FloatArray
@@ -50,6 +51,7 @@ class Primitive:
     tangents: FloatArray | None
     uvs: FloatArray | None
     colors: FloatArray | None
+    has_own_normals: bool
 
 
 def count_triangles(gltf: Gltf, entry: Entry) -> int:
@@ -157,6 +159,7 @@ def read_primitive(
         tangents=tangents,
         uvs=uvs,
         colors=colors,
+        has_own_normals="NORMAL" in attributes,
     )
 
 

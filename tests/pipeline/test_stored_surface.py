@@ -32,6 +32,7 @@ def surface(*materials: Material, colors: bool = True, uvs: bool = True) -> Surf
         colors=rng.random((4, 4), np.float32) if colors else None,
         face_materials=np.array([0, 1], np.int32),
         materials=materials or (Material(),),
+        has_own_normals=uvs,
     )
 
 
@@ -69,6 +70,8 @@ def assert_equal(one: Surface, other: Surface) -> None:
         if isinstance(a, np.ndarray):
             np.testing.assert_array_equal(a, b)
             assert a.dtype == b.dtype
+        elif field.name == "has_own_normals":
+            assert a is b
         elif field.name not in ("materials", "parts", "views"):
             assert a is b is None
     assert len(one.views) == len(other.views)
@@ -84,10 +87,10 @@ def assert_equal(one: Surface, other: Surface) -> None:
             a, b = getattr(mine, field.name), getattr(theirs, field.name)
             if isinstance(a, Image):
                 np.testing.assert_array_equal(a.pixels, b.pixels)
+                assert a.wrap == b.wrap
             else:
                 assert a == b
                 assert type(a) is type(b)
-                assert a.wrap == b.wrap
 
 
 @pytest.mark.parametrize(
