@@ -113,10 +113,15 @@ class _Content:
     """What the material has to hold, given what the surface has."""
 
     alpha_mode: AlphaMode
-    alpha_cutoff: float
+    alpha_cutoff: float  # of a mask
     has_orm: bool
     has_emissive: bool
     glow_scale: float  # what white in the emissive texture stands for, at least 1
+
+    @property
+    def cutoff_of_masks(self) -> float | None:
+        """What masks of the source are scaled to; None where they are cut in the texture."""
+        return self.alpha_cutoff if self.alpha_mode == "MASK" else None
 
 
 def bake(
@@ -138,9 +143,9 @@ def bake(
     same holds for emissive, whose factor is as bright as the brightest material. Gutters are filled
     from the nearest texel.
 
-    Where any material of the source is a mask, all is a mask, with the first cutoff that cuts; else
-    where any blends, all blends. Alpha of opaque materials counts as 1. Where any is double-sided,
-    all is. What an artist may notice of this is warned of.
+    Where any material of the source blends, all blends, and masks are cut in the texture; else
+    where any is a mask, all is a mask, with the first cutoff that cuts. Alpha of opaque materials
+    counts as 1. Where any is double-sided, all is. What an artist may notice of this is warned of.
 
     Args:
         lods: With charts in one atlas, not overlapping.
@@ -271,7 +276,7 @@ class _Painter:
 
         def prepare(tick: Callable[[], None]) -> None:
             self._projector = Projector(source, tick)
-            self._appearance = Appearance(source, content.alpha_cutoff, tick)
+            self._appearance = Appearance(source, content.cutoff_of_masks, tick)
 
         def prepare_rays(tick: Callable[[], None]) -> None:
             if canvas.sky is not None:
@@ -459,14 +464,9 @@ def _content(source: Surface, options: BakeOptions, progress: Progress) -> _Cont
     materials = _used(source)
     masks = [material for material in materials if material.alpha_mode == "MASK"]
     modes = {material.alpha_mode for material in materials}
-    alpha_mode: AlphaMode = "MASK" if masks else "BLEND" if "BLEND" in modes else "OPAQUE"
-    if alpha_mode == "MASK" and "BLEND" in modes:
-        progress.warn(
-            Stage.BAKE,
-            "The asset has masked and blended materials; in its one material, blended parts are "
-            "cut out like masks.",
-        )
-    if alpha_mode == "BLEND" and "OPAQUE" in modes:
+    alpha_mode: AlphaMode = next((mode for mode in ("BLEND", "MASK") if mode in modes), "OPAQUE")
+    masks = [material for material in materials if material.alpha_mode == alpha_mode == "MASK"]
+    if alpha_mode == "BLEND" and len(modes) > 1:
         progress.warn(
             Stage.BAKE,
             "The asset has opaque and blended materials; its one material blends, so engines "
