@@ -335,6 +335,7 @@ def _join(parts: Parts) -> Surface:
         ),
         materials=parts.materials,
         parts=parts.parts,
+        has_own_normals=all(primitive.has_own_normals for primitive in primitives),
         face_parts=np.repeat(np.array(parts.part_of, np.int32), [len(p.faces) for p in primitives]),
     )
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from pipeline.srgb import LINEAR_OF_BYTE, srgb_from_linear
+from pipeline.texture.wrap import beside, folded, wrap_codes
 from pipeline.threads import in_threads
 from pipeline.types import ByteArray, FloatArray, Image, IntArray, Material
 
@@ -41,6 +42,8 @@ _SHADOW_CELLS = 192
 
 # What is behind things that are compared: a middle gray, so that dark and bright both stand out.
 _BACKDROP = 0.55
+# Stands in where a material has no texture.
+_BLANK = Image(pixels=np.full((1, 1, 3), 255, np.uint8))
 _ALPHA_CODES = {"OPAQUE": 0, "MASK": 1, "BLEND": 2}
 
 
@@ -105,13 +108,17 @@ class _Seen:
 
 @dataclass(frozen=True, kw_only=True)
 class _Textures:
-    """The textures of a draw, `[h, w, 3]` each, shrunk for pictures of one size; white if none."""
+    """The textures of a draw, `[h, w, 3]` each, shrunk for pictures of one size; white if none.
+
+    wraps: `[5, 2]` int64 for each texture, in this order, along u and v: see `texture.wrap`.
+    """
 
     base_color: ByteArray
     normal: ByteArray
     rough_metal: ByteArray
     occlusion: ByteArray
     emissive: ByteArray
+    wraps: NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -303,6 +310,7 @@ def _look(draws: Sequence[Draw], camera: Camera, n: int, *, keep_back_faces: boo
             draw.faces,
             _or_zeros(draw.uvs, draw, 2),
             alpha,
+            wrap_codes(material.base_color or _BLANK),
             np.float32(material.base_color_factor[3]),
             _ALPHA_CODES[material.alpha_mode],
             np.float32(material.alpha_cutoff),
@@ -401,6 +409,7 @@ def _shade_draw(
         textures.rough_metal,
         textures.occlusion,
         textures.emissive,
+        textures.wraps,
         np.array(material.base_color_factor, np.float32),
         np.array(material.emissive_factor, np.float32),
         np.array(
@@ -433,7 +442,7 @@ def _shrunk(draw: Draw, screens: Sequence[FloatArray]) -> _Textures:
 
     def shrunk(image: Image | None) -> ByteArray:
         if image is None or draw.uvs is None:
-            return np.full((1, 1, 3), 255, np.uint8)
+            return _BLANK.pixels
         pixels = image.pixels
         rgb = pixels[:, :, :3] if pixels.shape[2] >= 3 else np.repeat(pixels[:, :, :1], 3, axis=2)
         height, width = rgb.shape[:2]
@@ -444,12 +453,20 @@ def _shrunk(draw: Draw, screens: Sequence[FloatArray]) -> _Textures:
         return np.array(PillowImage.fromarray(np.ascontiguousarray(rgb)).reduce(factor))
 
     material = draw.material
+    base_color, normal, rough_metal, occlusion, emissive = images = (
+        material.base_color,
+        material.normal,
+        material.metallic_roughness,
+        material.occlusion,
+        material.emissive,
+    )
     return _Textures(
-        base_color=shrunk(material.base_color),
-        normal=shrunk(material.normal),
-        rough_metal=shrunk(material.metallic_roughness),
-        occlusion=shrunk(material.occlusion),
-        emissive=shrunk(material.emissive),
+        base_color=shrunk(base_color),
+        normal=shrunk(normal),
+        rough_metal=shrunk(rough_metal),
+        occlusion=shrunk(occlusion),
+        emissive=shrunk(emissive),
+        wraps=np.array([wrap_codes(image or _BLANK) for image in images], np.int64),
     )
 
 
@@ -561,6 +578,7 @@ def _rasterize(
     faces: IntArray,
     uvs: FloatArray,
     alpha: ByteArray,
+    wraps: tuple[int, int],
     alpha_factor: np.float32,
     alpha_code: int,
     alpha_cutoff: np.float32,
@@ -601,8 +619,9 @@ def _rasterize(
                 if alpha_code > 0:
                     u = (ia * uvs[i, 0] + ib * uvs[j, 0] + ic * uvs[k, 0]) / total
                     v = (ia * uvs[i, 1] + ib * uvs[j, 1] + ic * uvs[k, 1]) / total
-                    tx = int(np.floor((u - np.floor(u)) * alpha.shape[1])) % alpha.shape[1]
-                    ty = int(np.floor((v - np.floor(v)) * alpha.shape[0])) % alpha.shape[0]
+                    u, v = folded(u, wraps[0]), folded(v, wraps[1])
+                    tx = beside(int(u * alpha.shape[1]), alpha.shape[1], wraps[0])
+                    ty = beside(int(v * alpha.shape[0]), alpha.shape[0], wraps[1])
                     opacity = alpha[ty, tx] / 255 * alpha_factor
                     threshold = alpha_cutoff
                     if alpha_code == 2:  # a 4 x 4 Bayer pattern
@@ -648,14 +667,17 @@ def cover_cells(cells: FloatArray, faces: IntArray, covered: FloatArray) -> None
 
 
 @_kernel
-def _sample(image: ByteArray, u: float, v: float, out: FloatArray) -> None:
-    """Write the bilinear texel at (u, v), repeating, as three values in [0, 255]."""
+def _sample(
+    image: ByteArray, wraps: NDArray[np.int64], u: float, v: float, out: FloatArray
+) -> None:
+    """Write the bilinear texel at (u, v) as three values in [0, 255]."""
     height, width = image.shape[0], image.shape[1]
-    x, y = (u - np.floor(u)) * width - 0.5, (v - np.floor(v)) * height - 0.5
+    along_u, along_v = wraps[0], wraps[1]
+    x, y = folded(u, along_u) * width - 0.5, folded(v, along_v) * height - 0.5
     x0, y0 = int(np.floor(x)), int(np.floor(y))
     fx, fy = np.float32(x - x0), np.float32(y - y0)
-    xa, xb = x0 % width, (x0 + 1) % width
-    ya, yb = y0 % height, (y0 + 1) % height
+    xa, xb = beside(x0, width, along_u), beside(x0 + 1, width, along_u)
+    ya, yb = beside(y0, height, along_v), beside(y0 + 1, height, along_v)
     for c in range(3):
         top = image[ya, xa, c] * (1 - fx) + image[ya, xb, c] * fx
         bottom = image[yb, xa, c] * (1 - fx) + image[yb, xb, c] * fx
@@ -676,6 +698,7 @@ def _shade(
     rough_metal: ByteArray,
     occlusion: ByteArray,
     emissive: ByteArray,
+    wraps: NDArray[np.int64],
     base_color_factor: FloatArray,
     emissive_factor: FloatArray,
     factors: FloatArray,
@@ -710,7 +733,7 @@ def _shade(
             wa = 1 - wb - wc
             u = wa * uvs[i, 0] + wb * uvs[j, 0] + wc * uvs[k, 0]
             v = wa * uvs[i, 1] + wb * uvs[j, 1] + wc * uvs[k, 1]
-            _sample(base_color, u, v, texel)
+            _sample(base_color, wraps[0], u, v, texel)
             for c in range(3):
                 p[c] = wa * positions[i, c] + wb * positions[j, c] + wc * positions[k, c]
                 n[c] = wa * normals[i, c] + wb * normals[j, c] + wc * normals[k, c]
@@ -745,7 +768,7 @@ def _shade(
                 for c in range(3):
                     t[c] -= along * n[c]
                 _normalize(t)
-                _sample(normal_map, u, v, texel)
+                _sample(normal_map, wraps[1], u, v, texel)
                 nx = (texel[0] / 127.5 - 1) * factors[2]
                 ny = (texel[1] / 127.5 - 1) * factors[2] * side
                 nz = texel[2] / 127.5 - 1
@@ -763,12 +786,12 @@ def _shade(
                     n[c] = n[c] - 2 * facing * e[c]
                 facing = -facing
 
-            _sample(rough_metal, u, v, texel)
+            _sample(rough_metal, wraps[2], u, v, texel)
             roughness = max(texel[1] / 255 * factors[1], 0.06)
             metallic = texel[2] / 255 * factors[0]
-            _sample(occlusion, u, v, texel)
+            _sample(occlusion, wraps[3], u, v, texel)
             open_sky = 1 + factors[3] * (texel[0] / 255 - 1)
-            _sample(emissive, u, v, texel)
+            _sample(emissive, wraps[4], u, v, texel)
             for c in range(3):
                 glow[c] = linear_of_srgb[int(texel[c] + 0.5)] * emissive_factor[c]
 

@@ -16,7 +16,7 @@ from pipeline.options import AssetOptions
 from pipeline.place import Placement, placement
 from pipeline.report import Json
 from pipeline.scene import assembled, part_of, together, transformed
-from pipeline.types import IntArray, Mesh, PartOf, Progress, Stage, Surface
+from pipeline.types import FloatArray, IntArray, Mesh, PartOf, Progress, Stage, Surface
 
 if TYPE_CHECKING:
     from pipeline.mesh.remeshing.remesh import RemeshOptions
@@ -101,7 +101,7 @@ def _cleaned(
     from pipeline.mesh.repairing.repair import repair, turned_alike, without_interior
 
     if not surface.parts:
-        repaired = repair(surface.mesh, options, progress)
+        repaired = repair(surface.mesh, options, progress, normals=_own_normals(surface))
         whole = Piece(
             name="",
             mesh=repaired.mesh,
@@ -116,7 +116,12 @@ def _cleaned(
     for index, (part, name) in enumerate(zip(surface.parts, names, strict=True)):
         alone = part_of(surface, index)
         try:
-            repaired = repair(alone.mesh, options, PartOf(progress, index, len(names)))
+            repaired = repair(
+                alone.mesh,
+                options,
+                PartOf(progress, index, len(names)),
+                normals=_own_normals(alone),
+            )
         except InvalidInput:
             progress.warn(Stage.REPAIR, f"the part {part.name} has no area and is left out")
             continue
@@ -133,6 +138,10 @@ def _cleaned(
     if not pieces:
         raise InvalidInput("no triangle of the mesh has an area: check the scale of the export")
     return together(cleaned), pieces
+
+
+def _own_normals(surface: Surface) -> FloatArray | None:
+    return surface.normals if surface.has_own_normals else None
 
 
 def _labels(surface: Surface, repaired: "RepairResult") -> IntArray | None:

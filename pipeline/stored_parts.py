@@ -87,6 +87,7 @@ def repaired_from_bytes(content: bytes, source: Surface) -> tuple[Repaired, Warn
             colors=_array(tensors, "colors", np.float32, 4) if "colors" in tensors else None,
             face_materials=_array(tensors, "face_materials", np.int32),
             materials=source.materials,
+            has_own_normals=source.has_own_normals,
             face_parts=_array(tensors, "face_parts", np.int32) if "face_parts" in tensors else None,
             views=tuple(
                 View(pixels=view.pixels, projection=projection)

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from pipeline.errors import InvalidInput
-from pipeline.types import ByteArray, Image, Material, Part, Surface, View
+from pipeline.types import ByteArray, Image, Material, Part, Surface, View, Wrap
 
 _NEEDED = ("positions", "faces", "normals", "face_materials")
 _ARRAYS = (*_NEEDED, "uvs", "colors", "face_parts")
@@ -30,16 +30,16 @@ def surface_to_bytes(surface: Surface) -> bytes:
         array = getattr(surface, name)
         if array is not None:
             tensors[name] = np.ascontiguousarray(array)
-    images: dict[int, str] = {}  # by identity: materials often share a texture
+    images: dict[int, str] = {}  # by identity: materials often share pixels
     materials = []
     for material in surface.materials:
         stored: dict[str, object] = {}
         for field in fields(Material):
             value = getattr(material, field.name)
             if isinstance(value, Image):
-                name = images.setdefault(id(value), f"image{len(images)}")
+                name = images.setdefault(id(value.pixels), f"image{len(images)}")
                 tensors[name] = np.ascontiguousarray(value.pixels)
-                value = {"image": name}
+                value = {"image": name, "wrap": value.wrap}
             stored[field.name] = value
         materials.append(stored)
     parts = [{"name": p.name, "placements": p.placements.tolist()} for p in surface.parts]
@@ -48,7 +48,12 @@ def surface_to_bytes(surface: Surface) -> bytes:
     if surface.views:
         tensors["view_projections"] = np.stack([view.projection for view in surface.views])
     # One entry: the library writes several in any order.
-    return save(tensors, metadata={"surface": json.dumps({"materials": materials, "parts": parts})})
+    about = {
+        "materials": materials,
+        "parts": parts,
+        "has_own_normals": surface.has_own_normals,
+    }
+    return save(tensors, metadata={"surface": json.dumps(about)})
 
 
 def surface_from_bytes(content: bytes) -> Surface:
@@ -64,10 +69,7 @@ def surface_from_bytes(content: bytes) -> Surface:
         stored = json.loads(metadata["surface"])
         if not isinstance(stored["materials"], list):
             raise TypeError("materials is no list")
-        images = {
-            name: Image(pixels=array) for name, array in tensors.items() if name.startswith("image")
-        }
-        materials = tuple(_material(entry, images) for entry in stored["materials"])
+        materials = tuple(_material(entry, tensors) for entry in stored["materials"])
         parts = tuple(
             Part(name=part["name"], placements=np.array(part["placements"], np.float64))
             for part in stored["parts"]
@@ -76,18 +78,30 @@ def surface_from_bytes(content: bytes) -> Surface:
             View(pixels=_pixels(tensors[f"view{number}"]), projection=projection)
             for number, projection in enumerate(tensors.get("view_projections", ()))
         )
-        needed = {name: tensors[name] for name in _NEEDED}
+        positions, faces, normals, face_materials = (tensors[name] for name in _NEEDED)
+        has_own_normals = bool(stored["has_own_normals"])
     except _UNREADABLE as e:
         raise InvalidInput(f"not a stored surface: {e}") from e
     return Surface(
+        positions=positions,
+        faces=faces,
+        normals=normals,
+        face_materials=face_materials,
         materials=materials,
         uvs=tensors.get("uvs"),
         colors=tensors.get("colors"),
         parts=parts,
         face_parts=tensors.get("face_parts"),
         views=views,
-        **needed,
+        has_own_normals=has_own_normals,
     )
+
+
+def _wrap(stored: object) -> tuple[Wrap, Wrap]:
+    match stored:
+        case ["repeat" | "clamp" | "mirror" as along_u, "repeat" | "clamp" | "mirror" as along_v]:
+            return along_u, along_v
+    raise ValueError(f"textures cannot wrap like {stored!r}")
 
 
 def _png(pixels: ByteArray) -> ByteArray:
@@ -107,11 +121,11 @@ def _pixels(png: ByteArray) -> ByteArray:
     return np.array(picture)
 
 
-def _material(stored: Mapping[str, object], images: Mapping[str, Image]) -> Material:
+def _material(stored: Mapping[str, object], tensors: Mapping[str, np.ndarray]) -> Material:
     values: dict[str, object] = {}
     for name, value in stored.items():
         if isinstance(value, dict):
-            value = images[value["image"]]
+            value = Image(pixels=tensors[value["image"]], wrap=_wrap(value["wrap"]))
         elif isinstance(value, list):
             value = tuple(value)
         values[name] = value

@@ -86,11 +86,19 @@ class Mesh:
     faces: IntArray
 
 
+Wrap = Literal["repeat", "clamp", "mirror"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """A texture. pixels: `[H, W, C]` uint8 with C in 1..4, row 0 at the top (v = 0)."""
+    """A texture.
+
+    pixels: `[H, W, C]` uint8 with C in 1..4, row 0 at the top (v = 0).
+    wrap: how it goes on beyond [0, 1] along u and along v.
+    """
 
     pixels: ByteArray
+    wrap: tuple[Wrap, Wrap] = ("repeat", "repeat")
 
 
 AlphaMode = Literal["OPAQUE", "MASK", "BLEND"]
@@ -167,6 +175,8 @@ class Surface:
         placement; see `scene.assembled`.
     face_parts: `[F]` int32 index into `parts`, or None without them.
     views: pictures that show its base color better than it does itself, if there are any.
+    has_own_normals: whether the normals were made with the surface and so tell which side is meant
+        to be seen; False where they were computed from the faces.
     """
 
     positions: FloatArray
@@ -179,6 +189,7 @@ class Surface:
     parts: tuple[Part, ...] = ()
     face_parts: IntArray | None = None
     views: tuple[View, ...] = ()
+    has_own_normals: bool = False
 
     @property
     def mesh(self) -> Mesh:

@@ -11,9 +11,10 @@ from PIL import features
 from pipeline.errors import InvalidInput
 from pipeline.gltf.container import Gltf, unsupported_extension
 from pipeline.gltf.entry import Entry, broken
-from pipeline.types import AlphaMode, FloatArray, Image, Material, Progress, Stage
+from pipeline.types import AlphaMode, FloatArray, Image, Material, Progress, Stage, Wrap
 
 _REPEAT = 10497
+_WRAPS: Mapping[int, Wrap] = {_REPEAT: "repeat", 33071: "clamp", 33648: "mirror"}
 _ALPHA_MODES: Mapping[str, AlphaMode] = {"OPAQUE": "OPAQUE", "MASK": "MASK", "BLEND": "BLEND"}
 
 
@@ -22,22 +23,25 @@ class Look:
     """A material whose images are not decoded yet.
 
     material: its factors. images: image index per texture field of `Material`.
+    wraps: how each of these textures goes on beyond [0, 1].
     uv_set: the TEXCOORD that all its textures use.
     uv_transform: `[2, 3]` float64, acts on (u, v, 1); from KHR_texture_transform.
-    repeats: whether all its textures repeat outside [0, 1].
     """
 
     material: Material
     images: Mapping[str, int]
+    wraps: Mapping[str, tuple[Wrap, Wrap]]
     uv_set: int
     uv_transform: NDArray[np.float64]
-    repeats: bool
 
     def decoded(self, images: Mapping[int, Image], *, with_textures: bool) -> Material:
         """Return the material with its images, or bare for a primitive without UVs."""
         if not with_textures:
             return _without(self.material, self.images)
-        textures = {field: images[index] for field, index in self.images.items()}
+        textures = {
+            field: replace(images[index], wrap=self.wraps[field])
+            for field, index in self.images.items()
+        }
         return replace(
             self.material,
             base_color=textures.get("base_color"),
@@ -60,9 +64,9 @@ class _TextureUse:
     """Where one texture field of a material points, and how."""
 
     image: int
+    wrap: tuple[Wrap, Wrap]
     uv_set: int
     uv_transform: NDArray[np.float64]
-    repeats: bool
 
 
 def read_look(gltf: Gltf, index: int | None, progress: Progress) -> Look:
@@ -73,7 +77,7 @@ def read_look(gltf: Gltf, index: int | None, progress: Progress) -> Look:
     """
     if index is None:
         material = Material(name="default", metallic_factor=1.0)
-        return Look(material=material, images={}, uv_set=0, uv_transform=np.eye(2, 3), repeats=True)
+        return _bare(material)
     entry = gltf.item("materials", index, "primitive")
     material, base_color_place = _factors(entry, progress)
     fields = {
@@ -87,7 +91,7 @@ def read_look(gltf: Gltf, index: int | None, progress: Progress) -> Look:
     # The base color comes first, so its coordinates lead.
     lead = next(iter(uses.values()), None)
     if lead is None:
-        return Look(material=material, images={}, uv_set=0, uv_transform=np.eye(2, 3), repeats=True)
+        return _bare(material)
     kept = {
         field: use
         for field, use in uses.items()
@@ -103,10 +107,14 @@ def read_look(gltf: Gltf, index: int | None, progress: Progress) -> Look:
     return Look(
         material=_without(material, dropped),
         images={field: use.image for field, use in kept.items()},
+        wraps={field: use.wrap for field, use in kept.items()},
         uv_set=lead.uv_set,
         uv_transform=lead.uv_transform,
-        repeats=all(use.repeats for use in kept.values()),
     )
+
+
+def _bare(material: Material) -> Look:
+    return Look(material=material, images={}, wraps={}, uv_set=0, uv_transform=np.eye(2, 3))
 
 
 def _factors(entry: Entry, progress: Progress) -> tuple[Material, Entry]:
@@ -175,10 +183,10 @@ def _unit(value: float) -> float:
 
 def _texture_use(gltf: Gltf, info: Entry) -> _TextureUse:
     texture = gltf.item("textures", info.integer("index"), info.place)
-    repeats = True
+    wrap: tuple[Wrap, Wrap] = ("repeat", "repeat")
     if "sampler" in texture:
         sampler = gltf.item("samplers", texture.integer("sampler"), texture.place)
-        repeats = all(sampler.integer(key, _REPEAT) == _REPEAT for key in ("wrapS", "wrapT"))
+        wrap = (_wrap(sampler, "wrapS"), _wrap(sampler, "wrapT"))
     uv_set, transform = info.integer("texCoord", 0), np.eye(2, 3)
     if (moved := info.extension("KHR_texture_transform")) is not None:
         uv_set = moved.integer("texCoord", uv_set)
@@ -187,9 +195,14 @@ def _texture_use(gltf: Gltf, info: Entry) -> _TextureUse:
         cos, sin = math.cos(angle), math.sin(angle)
         transform[:, :2] = [[cos * su, sin * sv], [-sin * su, cos * sv]]
         transform[:, 2] = moved.numbers("offset", (0.0, 0.0))
-    return _TextureUse(
-        image=_image_of(texture), uv_set=uv_set, uv_transform=transform, repeats=repeats
-    )
+    return _TextureUse(image=_image_of(texture), wrap=wrap, uv_set=uv_set, uv_transform=transform)
+
+
+def _wrap(sampler: Entry, key: str) -> Wrap:
+    value = sampler.integer(key, _REPEAT)
+    if value not in _WRAPS:
+        raise broken(f"{sampler.place}.{key} must be 10497, 33071 or 33648, got {value}")
+    return _WRAPS[value]
 
 
 def _image_of(texture: Entry) -> int:

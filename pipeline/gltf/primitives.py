@@ -42,6 +42,7 @@ class Primitive:
     tangents: `[V, 4]` float32, or None where the file has none or they were not asked for.
     uvs: `[V, 2]` float32, or None where its material has no texture or the file no coordinates.
     colors: `[V, 4]` float32 linear RGBA, or None.
+    has_own_normals: whether the normals are the file's and not computed from the faces.
     """
 
     positions: FloatArray
@@ -50,6 +51,7 @@ class Primitive:
     tangents: FloatArray | None
     uvs: FloatArray | None
     colors: FloatArray | None
+    has_own_normals: bool
 
 
 def count_triangles(gltf: Gltf, entry: Entry) -> int:
@@ -133,7 +135,7 @@ def read_primitive(
                 entry.place,
             )
         else:
-            uvs = _checked_uvs(look.transform_uvs(uvs), look, entry.place, notes)
+            uvs = _checked_uvs(look.transform_uvs(uvs), entry.place, notes)
     colors = floats("COLOR_0", (3, 4))
     if colors is not None:
         colors = _rgba(colors, entry.place)
@@ -157,6 +159,7 @@ def read_primitive(
         tangents=tangents,
         uvs=uvs,
         colors=colors,
+        has_own_normals="NORMAL" in attributes,
     )
 
 
@@ -267,18 +270,11 @@ def _used_vertices(corners: Rows, vertex_count: int) -> tuple[Rows, IntArray]:
     return np.flatnonzero(is_used), new_index[corners].astype(np.int32)
 
 
-def _checked_uvs(uvs: FloatArray, look: Look, place: str, notes: Notes) -> FloatArray:
+def _checked_uvs(uvs: FloatArray, place: str, notes: Notes) -> FloatArray:
     wrong = ~np.isfinite(uvs).all(axis=1, keepdims=True)
     if wrong.any():
         notes.add("texture coordinates that are no numbers are set to 0", place)
         uvs = np.where(wrong, np.float32(0), uvs)
-    # Quantized coordinates end a rounding step outside.
-    if not look.repeats and len(uvs) and (uvs.min() < -0.001 or uvs.max() > 1.001):
-        notes.add(
-            f"the textures of {look.material.name} are repeated outside [0, 1], "
-            "not clamped or mirrored",
-            place,
-        )
     return uvs
 
 

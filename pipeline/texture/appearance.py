@@ -11,7 +11,7 @@ from pipeline.texture.interpolate import interpolate
 from pipeline.texture.project import Hits
 from pipeline.texture.sample import Texture, prepare
 from pipeline.texture.tangent_space import bend
-from pipeline.types import FloatArray, Image, Material, Surface
+from pipeline.types import FloatArray, Image, Material, Surface, Wrap
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +40,15 @@ class _Textures:
 class Appearance:
     """Reads the materials of a surface at points of its faces."""
 
-    def __init__(self, surface: Surface, alpha_cutoff: float, step: Callable[[], None]) -> None:
+    def __init__(
+        self, surface: Surface, alpha_cutoff: float | None, step: Callable[[], None]
+    ) -> None:
         """Prepare the textures that faces use.
 
         Args:
             surface: The surface; its uvs may be None if no material has a texture.
             alpha_cutoff: Where the result is cut; the alpha of masks with another cutoff is scaled.
+                None cuts masks here: their alpha is 0 or 1.
             step: Called every few million texels; may raise to stop.
         """
         self._surface = surface
@@ -104,10 +107,8 @@ class Appearance:
             )
             if material.alpha_mode == "OPAQUE":
                 base_color[here, 3] = 1
-            elif material.alpha_mode == "MASK" and material.alpha_cutoff > 0:
-                base_color[here, 3] *= self._alpha_cutoff / material.alpha_cutoff
-            elif material.alpha_mode == "MASK":  # nothing is below 0, so nothing is cut
-                base_color[here, 3] = 1
+            elif material.alpha_mode == "MASK":
+                base_color[here, 3] = self._alpha_of_mask(base_color[here, 3], material)
             emissive[here] = np.array(material.emissive_factor, np.float32) * read(
                 textures.emissive
             )
@@ -128,13 +129,20 @@ class Appearance:
                 normals[here] = bend(raw_normals[here], here_tangents, bumps)
         return Looks(base_color=base_color, orm=orm, emissive=emissive, normals=normals)
 
+    def _alpha_of_mask(self, alpha: FloatArray, material: Material) -> FloatArray:
+        if material.alpha_cutoff == 0:  # nothing is below 0, so nothing is cut
+            return np.ones_like(alpha)
+        if self._alpha_cutoff is None:
+            return (alpha >= material.alpha_cutoff).astype(np.float32)
+        return alpha * np.float32(self._alpha_cutoff / material.alpha_cutoff)
+
 
 class _PrepareOnce:
     """Prepares textures, each once: a palette is often that of fifty materials."""
 
     def __init__(self, step: Callable[[], None]) -> None:
         self._step = step
-        self._prepared: dict[tuple[int, int, bool, bool], Texture] = {}
+        self._prepared: dict[tuple[int, tuple[Wrap, Wrap], int, bool, bool], Texture] = {}
 
     def all_of(self, material: Material) -> _Textures:
         return _Textures(
@@ -152,7 +160,7 @@ class _PrepareOnce:
     ) -> Texture | None:
         if image is None:
             return None
-        key = id(image.pixels), channels, is_srgb, is_cut
+        key = id(image.pixels), image.wrap, channels, is_srgb, is_cut
         if key not in self._prepared:
             self._prepared[key] = prepare(
                 image, channels, is_srgb=is_srgb, is_cut=is_cut, step=self._step

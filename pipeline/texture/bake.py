@@ -113,10 +113,15 @@ class _Content:
     """What the material has to hold, given what the surface has."""
 
     alpha_mode: AlphaMode
-    alpha_cutoff: float
+    alpha_cutoff: float  # of a mask
     has_orm: bool
     has_emissive: bool
     glow_scale: float  # what white in the emissive texture stands for, at least 1
+
+    @property
+    def cutoff_of_masks(self) -> float | None:
+        """What masks of the source are scaled to; None where they are cut in the texture."""
+        return self.alpha_cutoff if self.alpha_mode == "MASK" else None
 
 
 def bake(
@@ -136,11 +141,11 @@ def bake(
     bitangent = w * cross(normal, tangent). Occlusion, roughness and metallic become one image
     where the source has textures of them or materials that differ, else they stay numbers; the
     same holds for emissive, whose factor is as bright as the brightest material. Gutters are filled
-    from the nearest texel.
+    from the nearest texel; those of base color then change until mips agree across borders.
 
-    Where any material of the source is a mask, all is a mask, with the first cutoff that cuts; else
-    where any blends, all blends. Alpha of opaque materials counts as 1. Where any is double-sided,
-    all is. What an artist may notice of this is warned of.
+    Where any material of the source blends, all blends, and masks are cut in the texture; else
+    where any is a mask, all is a mask, with the first cutoff that cuts. Alpha of opaque materials
+    counts as 1. Where any is double-sided, all is. What an artist may notice of this is warned of.
 
     Args:
         lods: With charts in one atlas, not overlapping.
@@ -155,6 +160,7 @@ def bake(
     # Imported here, so that options can be read without loading numba and embree.
     from pipeline.texture.dilate import filled, nearest_known
     from pipeline.texture.faults import black_ratio, highlight_ratio
+    from pipeline.texture.gutters import agreeing
     from pipeline.texture.rasterize import rasterize
     from pipeline.texture.seams import chart_border, seam_steps
 
@@ -169,24 +175,29 @@ def bake(
     painter.paint(progress)
     nearest = nearest_known(owners >= 0, lambda: progress(Stage.BAKE, 0.92))
 
-    def image(pixels: ByteArray) -> Image:
-        return Image(pixels=filled(pixels, nearest, lambda: progress(Stage.BAKE, 0.95)))
+    def with_gutters(pixels: ByteArray) -> ByteArray:
+        return filled(pixels, nearest, lambda: progress(Stage.BAKE, 0.93))
 
+    border = chart_border(lods)
+    seam_uvs = border.uvs[:, painter.is_same_on_both_sides(border)]
+    base_color = agreeing(
+        with_gutters(canvas.base_color),
+        owners < 0,
+        seam_uvs,
+        lambda: progress(Stage.BAKE, 0.95),
+    )
     material = _material(
         source,
         content,
         options,
-        base_color=image(canvas.base_color),
-        normal=image(canvas.normal),
-        orm=None if canvas.orm is None else image(canvas.orm),
-        emissive=None if canvas.emissive is None else image(canvas.emissive),
+        base_color=Image(pixels=base_color),
+        normal=Image(pixels=with_gutters(canvas.normal)),
+        orm=None if canvas.orm is None else Image(pixels=with_gutters(canvas.orm)),
+        emissive=None if canvas.emissive is None else Image(pixels=with_gutters(canvas.emissive)),
     )
-    assert material.base_color is not None
-    finished = material.base_color
 
     def seams(tick: Callable[[], None]) -> tuple[float, ...]:
-        border = chart_border(lods)
-        return seam_steps(border.uvs[:, painter.is_same_on_both_sides(border)], finished, tick)
+        return seam_steps(seam_uvs, Image(pixels=base_color), tick)
 
     def faults(tick: Callable[[], None]) -> tuple[float, ...]:
         return black_ratio(canvas.base_color, owners), highlight_ratio(canvas.base_color, owners)
@@ -271,7 +282,7 @@ class _Painter:
 
         def prepare(tick: Callable[[], None]) -> None:
             self._projector = Projector(source, tick)
-            self._appearance = Appearance(source, content.alpha_cutoff, tick)
+            self._appearance = Appearance(source, content.cutoff_of_masks, tick)
 
         def prepare_rays(tick: Callable[[], None]) -> None:
             if canvas.sky is not None:
@@ -457,20 +468,14 @@ def _merge(lods: Sequence[UnwrappedMesh], texture_size: int) -> _Target:
 
 def _content(source: Surface, options: BakeOptions, progress: Progress) -> _Content:
     materials = _used(source)
-    masks = [material for material in materials if material.alpha_mode == "MASK"]
     modes = {material.alpha_mode for material in materials}
-    alpha_mode: AlphaMode = "MASK" if masks else "BLEND" if "BLEND" in modes else "OPAQUE"
-    if alpha_mode == "MASK" and "BLEND" in modes:
+    alpha_mode: AlphaMode = next((mode for mode in ("BLEND", "MASK") if mode in modes), "OPAQUE")
+    masks = [material for material in materials if material.alpha_mode == alpha_mode == "MASK"]
+    if alpha_mode == "BLEND" and len(modes) > 1:
         progress.warn(
             Stage.BAKE,
-            "The asset has masked and blended materials; in its one material, blended parts are "
-            "cut out like masks.",
-        )
-    if alpha_mode == "BLEND" and "OPAQUE" in modes:
-        progress.warn(
-            Stage.BAKE,
-            "The asset has opaque and blended materials; its one material blends, so engines "
-            "sort its opaque parts like transparent ones.",
+            "The asset has blended materials and others; its one material blends, so engines "
+            "sort its opaque and masked parts like transparent ones.",
         )
     if len({material.double_sided for material in materials}) > 1:
         progress.warn(

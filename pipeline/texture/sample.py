@@ -1,4 +1,4 @@
-"""Reads textures: bilinear, repeating, in linear light, at the right mip."""
+"""Reads textures: bilinear, in linear light, at the right mip."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.srgb import LINEAR_OF_BYTE, srgb_from_linear
 from pipeline.texture.dilate import nearest_known
+from pipeline.texture.wrap import beside, folded, wrap_codes
 from pipeline.types import ByteArray, FloatArray, Image
 
 # Half a mip finer than what one texel spans, since the target is filtered once more when it is
@@ -33,24 +34,26 @@ class Texture:
     texels: `[N, C]` uint8, the mips one after the other, row by row.
     sizes: `[M, 3]` int64: width, height and first texel of each mip.
     decode: `[C, 256]` float32, what the bytes of each channel mean.
+    wrap_codes: how it goes on along u and v, see `texture.wrap`.
     """
 
     texels: ByteArray
     sizes: NDArray[np.int64]
     decode: FloatArray
+    wrap_codes: tuple[int, int]
 
     def read(self, uvs: NDArray[np.float64], uv_per_texel: NDArray[np.float64]) -> FloatArray:
         """Return `[N, C]` float32 linear values.
 
         Args:
-            uvs: `[N, 2]`, origin top left; the texture repeats beyond [0, 1].
+            uvs: `[N, 2]`, origin top left; beyond [0, 1] the texture goes on as it says.
             uv_per_texel: `[N]` how much of the texture one texel of the target spans. Mips keep
                 it from being read with gaps, which would turn detail into noise.
         """
         width, height, _ = self.sizes[0]
         spans = uv_per_texel * np.sqrt(width * height)
         levels = np.maximum(np.log2(np.maximum(spans, 1e-6)) + _SHARPEN, 0.0).astype(np.float32)
-        return _read(self.texels, self.sizes, self.decode, uvs, levels)
+        return _read(self.texels, self.sizes, self.decode, self.wrap_codes, uvs, levels)
 
 
 def prepare(
@@ -86,6 +89,7 @@ def prepare(
             np.int64,
         ),
         decode=decode,
+        wrap_codes=wrap_codes(image),
     )
 
 
@@ -129,28 +133,30 @@ def _read(
     texels: ByteArray,
     sizes: NDArray[np.int64],
     decode: FloatArray,
+    codes: tuple[int, int],
     uvs: NDArray[np.float64],
     levels: FloatArray,
 ) -> FloatArray:
     channels = texels.shape[1]
+    along_u, along_v = codes
     out = np.zeros((len(uvs), channels), np.float32)
     for i in range(len(uvs)):
+        u, v = folded(uvs[i, 0], along_u), folded(uvs[i, 1], along_v)
         level = min(int(levels[i]), len(sizes) - 1)
         between = min(levels[i] - level, 1.0) if level + 1 < len(sizes) else 0.0
         for mip, share in ((level, 1.0 - between), (level + 1, between)):
             if share == 0.0:
                 continue
             width, height, first = sizes[mip]
-            x = uvs[i, 0] * width - 0.5  # texel centers at + 0.5
-            y = uvs[i, 1] * height - 0.5
+            x, y = u * width - 0.5, v * height - 0.5  # texel centers at + 0.5
             left, top = np.floor(x), np.floor(y)
             for dy in range(2):
                 for dx in range(2):
                     weight_x = x - left if dx else 1.0 - (x - left)
                     weight_y = y - top if dy else 1.0 - (y - top)
                     weight = share * weight_x * weight_y
-                    column = int(left + dx) % width
-                    row = int(top + dy) % height
+                    column = beside(int(left) + dx, width, along_u)
+                    row = beside(int(top) + dy, height, along_v)
                     texel = first + row * width + column
                     for c in range(channels):
                         out[i, c] += weight * decode[c, texels[texel, c]]

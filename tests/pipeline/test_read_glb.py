@@ -60,6 +60,12 @@ def textured(file: GltfFile, pixels: NDArray[np.uint8], **info: object) -> None:
 
 
 class TestGeometry:
+    def test_only_normals_of_the_file_say_which_side_is_meant(self) -> None:
+        assert read(triangle_file().glb()).has_own_normals
+        plain = GltfFile()
+        plain.mesh({"POSITION": triangle()})
+        assert not read(plain.glb()).has_own_normals
+
     def test_reads_what_was_written(self) -> None:
         surface = read(triangle_file().glb())
         np.testing.assert_array_equal(corners(surface), [triangle()])
@@ -351,6 +357,21 @@ class TestAppearance:
         image = read(file.glb()).materials[0].base_color
         assert image is not None
         assert np.abs(image.pixels.astype(int) - 200).max() <= 2  # JPEG rounds
+
+    def test_textures_wrap_as_their_samplers_say(self) -> None:
+        file = triangle_file(TEXCOORD_0=UVS)
+        textured(file, checkerboard())
+        file.json["materials"][0]["emissiveTexture"] = {"index": file.texture(checkerboard())}
+        file.json["textures"][0]["sampler"] = 0
+        file.json["samplers"] = [{"wrapS": 33071, "wrapT": 33648}]
+        (material,) = read(file.glb()).materials
+        assert material.base_color is not None
+        assert material.base_color.wrap == ("clamp", "mirror")
+        assert material.emissive is not None
+        assert material.emissive.wrap == ("repeat", "repeat")
+        file.json["samplers"] = [{"wrapS": 7}]
+        with pytest.raises(InvalidInput, match=r"wrapS must be .*, got 7"):
+            read(file.glb())
 
     def test_image_in_a_data_uri(self) -> None:
         file = triangle_file(TEXCOORD_0=UVS)

@@ -109,11 +109,12 @@ WORKING, DONE, QUEUE_FULL = 0, 1, 2
 
 
 class Tables(NamedTuple):
-    """A mesh that is being collapsed. Memory, witness and the queue are empty during sweeps.
+    """A mesh that is being collapsed. During sweeps memory, witness, facing and queue are empty.
 
     vertices: `[V, 16]` float32, see the columns above. memory: `[V, 11]` float32: quadric around
     the vertex and weight of all that it has swallowed. During sweeps `vertices` has just that.
     witness: `[V, 3]` float32: of the vertices that it has swallowed, the farthest from the surface.
+    facing: `[F, 3]` float32: where each face looks in the source, 0 where nobody can tell.
     corners: `[3F, 3]` int32 by half-edge: the vertex it starts at, or -1 when the face is gone; its
     twin, or -1 on a border; the version of its edge's place in the queue, 0 for none.
     out: `[V]` int32: a half-edge that starts here, at borders the one without twin; -1 when the
@@ -126,12 +127,13 @@ class Tables(NamedTuple):
     part_cost: `[parts]` float32. All three are `[0]` where parts must stay.
     cap_beside: `[caps]` int32: the face beside each cap; caps are the last faces.
     parent: `[V]` int32: the vertex that swallowed this one, or itself.
-    mark: `[V]` int32, and ring: `[4V]` int32, to work with. counts: `[8]` int64.
+    mark: `[V]` int32, and ring: `[2V]` int32, to work with. counts: `[8]` int64.
     """
 
     vertices: FloatArray
     memory: FloatArray
     witness: FloatArray
+    facing: FloatArray
     corners: IntArray
     out: IntArray
     entries: IntArray
@@ -198,6 +200,7 @@ def tables_of(positions: Float64Array, faces: IntArray, labels: IntArray | None)
         vertices=vertices,
         memory=np.zeros((0, 11), np.float32),
         witness=np.zeros((0, 3), np.float32),
+        facing=np.zeros((0, 3), np.float32),
         corners=corners,
         out=np.full(len(positions), -1, np.int32),
         **_queue_for(0),
@@ -208,15 +211,22 @@ def tables_of(positions: Float64Array, faces: IntArray, labels: IntArray | None)
         cap_beside=none,
         parent=np.arange(len(positions), dtype=np.int32),
         mark=np.zeros(len(positions), np.int32),
-        ring=np.zeros(4 * len(positions), np.int32),
+        ring=np.zeros(2 * len(positions), np.int32),
         counts=np.array([len(faces), _BUCKETS, 0, 0, 0, 0, 0, 0], np.int64),
     )
 
 
-def compacted(t: Tables, *, has_room_for_caps: bool) -> tuple[Tables, IntArray, IntArray]:
+def compacted(
+    t: Tables, normals: FloatArray, *, has_room_for_caps: bool
+) -> tuple[Tables, IntArray, IntArray]:
     """Leave out what is gone, remember what each vertex has swallowed so far, and make a queue.
 
     Next come `gather_all` and `enqueue_all`.
+
+    Args:
+        t: The mesh during sweeps.
+        normals: `[left faces, 3]` see `Tables.facing`.
+        has_room_for_caps: Whether `Rules.caps` may be other than `NO_CAPS` from here on.
 
     Returns:
         The tables; for each face left its number before; for each vertex before its number now, or
@@ -251,6 +261,7 @@ def compacted(t: Tables, *, has_room_for_caps: bool) -> tuple[Tables, IntArray, 
         vertices=vertices,
         memory=vertices[:, _A : _WEIGHT + 1].copy(),
         witness=vertices[:, :3].copy(),
+        facing=np.concatenate([normals, np.zeros((cap_count, 3), np.float32)]),
         corners=corners,
         out=out,
         **_queue_for(8 * len(faces)),
@@ -261,7 +272,7 @@ def compacted(t: Tables, *, has_room_for_caps: bool) -> tuple[Tables, IntArray, 
         cap_beside=np.zeros(cap_count, np.int32),
         parent=np.arange(vertex_count, dtype=np.int32),
         mark=np.zeros(vertex_count, np.int32),
-        ring=np.zeros(4 * vertex_count, np.int32),
+        ring=np.zeros(2 * vertex_count, np.int32),
         counts=np.array([len(faces), _BUCKETS, 0, 0, 0, 0, len(faces), len(kept)], np.int64),
     )
     find_roots(t.parent)
@@ -728,7 +739,7 @@ def _stays_manifold(t: Tables, h: int, max_valence: int) -> tuple[int, int]:
 
     Returns:
         How many faces the start has and how many both have; 0 and 0 if `h` must not collapse.
-        `ring` then holds the other two corners of each of these faces.
+        `ring` then holds the half-edge of each of these faces that starts there.
     """
     corners, out, mark, ring = t.corners, t.out, t.mark, t.ring
     refused = 0, 0
@@ -745,7 +756,7 @@ def _stays_manifold(t: Tables, h: int, max_valence: int) -> tuple[int, int]:
             return refused
         if _has_three_faces(t, corners[preceding(twin), 0]):
             return refused
-    max_valence = min(max_valence, len(ring) // 2)
+    max_valence = min(max_valence, len(ring))
     stamp = t.counts[_STAMP] + 1
     t.counts[_STAMP] = stamp
     valence = between = 0
@@ -755,7 +766,7 @@ def _stays_manifold(t: Tables, h: int, max_valence: int) -> tuple[int, int]:
         i, j = corners[following(g), 0], corners[last, 0]
         if valence == max_valence:
             return refused
-        ring[2 * valence], ring[2 * valence + 1] = i, j
+        ring[valence] = g
         valence += 1
         mark[i] = stamp
         mark[j] = stamp
@@ -777,7 +788,7 @@ def _stays_manifold(t: Tables, h: int, max_valence: int) -> tuple[int, int]:
         i, j = corners[following(g), 0], corners[last, 0]
         if valence == max_valence:
             return refused
-        ring[2 * valence], ring[2 * valence + 1] = i, j
+        ring[valence] = g
         valence += 1
         if mark[i] == stamp:
             shared += 1
@@ -795,8 +806,7 @@ def _stays_manifold(t: Tables, h: int, max_valence: int) -> tuple[int, int]:
 
 @kernel
 def _keeps_faces(
-    p: FloatArray,
-    ring: IntArray,
+    t: Tables,
     a: int,
     b: int,
     valences: tuple[int, int],
@@ -804,12 +814,18 @@ def _keeps_faces(
     y: float,
     z: float,
     rules: Rules,
+    most: float,
 ) -> bool:
-    """Whether the faces around two vertices stay as they look when both move to (x, y, z)."""
+    """Whether the faces around two vertices stay as they look when both move to (x, y, z).
+
+    `most` is what a fold may cost.
+    """
+    p, corners = t.vertices, t.corners
     min_cosine, min_shape = rules.min_cosine, rules.min_shape
     for n in range(valences[1]):
         v = a if n < valences[0] else b
-        i, j = ring[2 * n], ring[2 * n + 1]
+        h = t.ring[n]
+        i, j = corners[following(h), 0], corners[preceding(h), 0]
         if i in (a, b) or j in (a, b):
             continue  # goes with the edge
         ix, iy, iz = np.float64(p[i, 0]), np.float64(p[i, 1]), np.float64(p[i, 2])
@@ -829,6 +845,14 @@ def _keeps_faces(
             min_cosine >= 0.0 and (cosine <= 0.0 or cosine * cosine < min_cosine**2 * old * new)
         ):
             return False
+        if min_cosine >= 0.0 and len(t.facing) > 0:
+            f = h // 3
+            fx, fy, fz = t.facing[f, 0], t.facing[f, 1], t.facing[f, 2]
+            is_folded = mx * fx + my * fy + mz * fz < min(0.0, nx * fx + ny * fy + nz * fz)
+            # A fold costs as if all its area were off by its height over (i, j). Refusing every
+            # fold makes heaps of parts 12 to 15 % worse at 1,000 triangles: parts vanish instead.
+            if is_folded and 0.5 * np.sqrt(new) * new / base > most:
+                return False
         new_sides = base + vx * vx + vy * vy + vz * vz
         new_sides += (vx - ux) ** 2 + (vy - uy) ** 2 + (vz - uz) ** 2
         if 12.0 * new < min_shape * min_shape * new_sides * new_sides:
@@ -1384,7 +1408,7 @@ def sweep(
         valences = _stays_manifold(t, h, rules.max_valence)
         if (
             valences[1] > 0
-            and _keeps_faces(t.vertices, t.ring, a, b, valences, x, y, z, rules)
+            and _keeps_faces(t, a, b, valences, x, y, z, rules, most)
             and (rules.max_error == np.inf or _distance(t, a, b, place) <= rules.max_error)
         ):
             _swallow(t, t.vertices, _A, a, b, place)
@@ -1432,7 +1456,9 @@ def collapse(t: Tables, rules: Rules, place: FloatArray, target_count: int, step
         valences = _stays_manifold(t, h, rules.max_valence)
         if valences[1] == 0 and _close(t, h, rules.caps, _cost_of(bucket)):
             continue
-        if valences[1] == 0 or not _keeps_faces(t.vertices, t.ring, a, b, valences, x, y, z, rules):
+        if valences[1] == 0 or not _keeps_faces(
+            t, a, b, valences, x, y, z, rules, _cost_of(bucket)
+        ):
             if bucket + _RETRY_BUCKETS < _LAST_BUCKET:
                 _enqueue(t, h, version, bucket + _RETRY_BUCKETS)
             continue

@@ -66,6 +66,9 @@ MIN_AREA_RATIO = 0.8
 # holes and handles too small for it close.
 FUSE_RESOLUTIONS = (12, 64)
 
+# A face that is no higher than this share of its coordinates has no direction that float32 knows.
+LEAST_HEIGHT = 1e-5
+
 # A closed way to simplify a closed mesh is taken even if it is so much farther off.
 OPEN_PENALTY = 1.5
 
@@ -435,14 +438,16 @@ class _Collapsing:
         from pipeline.mesh.lods import collapse
 
         tick()
+        left = self._tables.corners[::3, 0] >= 0
+        normals = _facing(self._positions, self._faces[left])
         self._tables, faces, self._vertex_now = collapse.compacted(
-            self._tables, has_room_for_caps=self._is_merging_allowed
+            self._tables, normals, has_room_for_caps=self._is_merging_allowed
         )
         self._source = self._source[faces]
         if self._is_merging_allowed:
             self._tables = collapse.with_parts(self._tables)
-            left, _ = collapse.left_faces(self._tables)
-            self._face_parts = self._tables.parts[left[:, 0]]
+            corners, _ = collapse.left_faces(self._tables)
+            self._face_parts = self._tables.parts[corners[:, 0]]
             self.part_count = len(self._tables.part_vertex)
         self._is_accurate = True
 
@@ -514,6 +519,17 @@ def _nearest_faces(mesh: Mesh, others: Mesh, tick: Callable[[], None]) -> IntArr
     centers = mesh.positions[mesh.faces].mean(axis=1, dtype=np.float64)
     _, face, _ = SurfaceDistance(others).nearest(centers, tick)
     return face.astype(np.int32)
+
+
+def _facing(positions: FloatArray, faces: IntArray) -> FloatArray:
+    """`[F, 3]` unit normals; 0 for needles, whose direction is rounding."""
+    corners = positions[faces].astype(np.float64)
+    sides = np.roll(corners, -1, axis=1) - corners
+    normals = np.cross(sides[:, 0], sides[:, 1])
+    lengths = np.linalg.norm(normals, axis=1, keepdims=True)
+    longest = np.linalg.norm(sides, axis=2).max(axis=1, keepdims=True)
+    is_known = lengths > LEAST_HEIGHT * longest * float(np.abs(positions).max())
+    return np.where(is_known, normals / np.maximum(lengths, 1e-300), 0.0).astype(np.float32)
 
 
 def _unreachable(target_count: int, smallest_count: int) -> BudgetUnreachable:

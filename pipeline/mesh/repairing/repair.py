@@ -45,6 +45,9 @@ T = TypeVar("T")
 # its trunk and most of its area.
 MAX_SPECKS_AREA_RATIO = 0.05
 
+# Of a part's area, weighed by the cosine to its faces: normals of smooth shapes reach 0.9.
+LEAST_AGREEMENT = 0.5
+
 # A dropped share of the area that an artist may look for and miss.
 NOTABLE_AREA_RATIO = 0.005
 
@@ -63,7 +66,8 @@ class RepairOptions:
     fill_hole_perimeter_ratio: and only those shorter around than this share of the diagonal.
     flip_inside_out: turn closed parts whose faces look inward.
     vote_winding: turn open parts whose back is seen far more than their front, as of a cup that is
-        inside out. A sheet is seen alike from both sides and stays.
+        inside out. A sheet is seen alike from both sides and stays; so does what normals that were
+        made with it say is seen from there, as a sky.
     remove_interior: drop inner walls that nobody can see or get to, see `invisible_faces`.
     """
 
@@ -160,7 +164,13 @@ class RepairResult:
     interior: BoolArray
 
 
-def repair(mesh: Mesh, options: RepairOptions, progress: Progress) -> RepairResult:
+def repair(
+    mesh: Mesh,
+    options: RepairOptions,
+    progress: Progress,
+    *,
+    normals: FloatArray | None = None,
+) -> RepairResult:
     """Weld, clean, orient and, if asked, drop dust and inner walls and close small holes.
 
     The result is what LODs are cut from; textures are baked from the input, of which only faces
@@ -173,6 +183,8 @@ def repair(mesh: Mesh, options: RepairOptions, progress: Progress) -> RepairResu
         mesh: Any triangles; not changed.
         options: What to do; see `RepairOptions.for_generated` and `for_upload`.
         progress: Reports `Stage.REPAIR`; warns of what an artist may miss.
+        normals: `[V, 3]` made with the mesh, not computed from it; they have a say in which side
+            of an open part is meant to be seen.
 
     Raises:
         InvalidInput: If there are no triangles with an area.
@@ -242,6 +254,8 @@ def repair(mesh: Mesh, options: RepairOptions, progress: Progress) -> RepairResu
     has_back = np.zeros(len(mesh.faces) + 1, bool)  # the last is what a lid's source of -1 reads
     has_back[doubled] = True
     may_vote[parts.of_face[has_back[source]]] = False
+    if normals is not None:
+        may_vote &= ~_are_meant(mesh, normals, whole, parts, source)
     turned = turn_parts(
         whole,
         parts.of_face,
@@ -331,6 +345,19 @@ def without_interior(surface: Surface, repaired: RepairResult) -> Surface:
         return surface
     kept = ~repaired.interior
     return replace(surface, faces=surface.faces[kept], face_materials=surface.face_materials[kept])
+
+
+def _are_meant(
+    mesh: Mesh, normals: FloatArray, whole: Mesh, parts: Parts, source: IntArray
+) -> BoolArray:
+    """`[P]`: which parts look to the side that the normals of `mesh` look to."""
+    known = np.flatnonzero(source >= 0)
+    toward = normals[mesh.faces[source[known]]].sum(axis=1) / 3
+    agreement = np.einsum("ij,ij->i", area_vectors(whole)[known], toward)
+    meant: BoolArray = (
+        np.bincount(parts.of_face[known], agreement, len(parts)) > LEAST_AGREEMENT * parts.areas
+    )
+    return meant
 
 
 def _with_lids(source: IntArray, mesh: Mesh) -> IntArray:

@@ -1,4 +1,4 @@
-"""Textures are read as glTF says: bilinear, repeating, in linear light, without aliasing."""
+"""Textures are read as glTF says: bilinear, wrapped, in linear light, without aliasing."""
 
 import numpy as np
 import pytest
@@ -48,6 +48,27 @@ def test_textures_repeat() -> None:
         assert np.allclose(_read(pixels, uvs), _read(pixels, uvs + shift), atol=1e-5)
     edge = _read([[[0] * 3, [255] * 3]], [0.0, 0.5])
     assert np.allclose(edge, 0.5)  # the last texel meets the first
+
+
+def test_clamped_textures_go_on_with_their_border() -> None:
+    pixels = _noise(6, 4)
+    uvs = np.random.default_rng(1).uniform(-2, 3, (200, 2))
+    clamped = prepare(Image(pixels=pixels, wrap=("clamp", "clamp")), 3, is_srgb=False).read(
+        uvs, np.full(200, POINT)
+    )
+    # Between the centers of the outermost texels nothing is clamped.
+    inside = np.clip(uvs, (0.5 / 4, 0.5 / 6), (1 - 0.5 / 4, 1 - 0.5 / 6))
+    assert np.allclose(clamped, _read(pixels, inside), atol=1e-5)
+
+
+def test_mirrored_textures_turn_round_at_each_border() -> None:
+    pixels = _noise(6, 4)
+    uvs = np.random.default_rng(1).uniform(-2, 3, (200, 2))
+    mirrored = prepare(Image(pixels=pixels, wrap=("mirror", "repeat")), 3, is_srgb=False).read(
+        uvs, np.full(200, POINT)
+    )
+    doubled = np.concatenate([pixels, pixels[:, ::-1]], axis=1)
+    assert np.allclose(mirrored, _read(doubled, uvs * (0.5, 1)), atol=1e-5)
 
 
 def test_srgb_bytes_survive() -> None:

@@ -157,7 +157,9 @@ def test_a_full_queue_is_built_anew_and_changes_no_guarantee() -> None:
     tables = collapse.tables_of(mesh.positions.astype(np.float64) * 100, mesh.faces, None)
     assert collapse.connect(tables.corners, tables.out) == 0
     collapse.gather_all(tables)
-    tables = collapse.compacted(tables, has_room_for_caps=False)[0]
+    tables = collapse.compacted(
+        tables, np.zeros((len(mesh.faces), 3), np.float32), has_room_for_caps=False
+    )[0]
     small = tables._replace(
         entries=tables.entries[:1_000].copy(), older=tables.older[:1_000].copy()
     )
@@ -250,7 +252,9 @@ def test_fitting_brings_the_surface_nearer() -> None:
     tables = collapse.tables_of(mesh.positions.astype(np.float64) * 300, mesh.faces, None)
     collapse.connect(tables.corners, tables.out)
     collapse.gather_all(tables)
-    tables, _, vertex_now = collapse.compacted(tables, has_room_for_caps=False)
+    tables, _, vertex_now = collapse.compacted(
+        tables, np.zeros((len(mesh.faces), 3), np.float32), has_room_for_caps=False
+    )
     collapse.gather_all(tables)
     collapse.enqueue_all(tables)
     rules = collapse.CAREFUL

@@ -82,6 +82,19 @@ def test_no_face_is_flipped() -> None:
     assert (face_normals(result) * middle).sum(axis=1).min() > 0.5
 
 
+@pytest.mark.parametrize("seed", [0, 2, 3, 8])  # of those that used to fold
+def test_a_sheet_of_slivers_does_not_fold_over(seed: int) -> None:
+    sheet = plane(24)
+    positions = sheet.positions.astype(np.float64)
+    is_inner = (np.abs(positions[:, :2]) < 0.99).all(axis=1)
+    shaken = np.random.default_rng(seed).uniform(-0.025, 0.025, (int(is_inner.sum()), 2))
+    positions[is_inner, :2] += shaken
+    positions[:, 2] += 0.06 * np.sin(3 * positions[:, 0])
+    positions[:, 0] *= 30  # so that no face is more than a sliver
+    result = _simplify(mesh_of(positions, sheet.faces), 500)
+    assert (face_normals(result)[:, 2] > 0).all()
+
+
 def test_the_shape_is_kept() -> None:
     mesh = _bumpy(64)
     assert _max_deviation(_simplify(mesh, 4_000), mesh) < 0.01

@@ -110,6 +110,17 @@ def test_a_panel_that_hides_its_front_is_turned() -> None:
     assert _repair(together(body, inverted(panel))).counts.parts_turned_by_vote == 1
 
 
+def test_normals_that_were_made_with_a_sky_keep_it() -> None:
+    sky = inverted(cup())
+    inward = -sky.positions / np.linalg.norm(sky.positions, axis=1, keepdims=True)
+    kept = repair(sky, UPLOAD, Silent(), normals=inward)
+    assert kept.counts.parts_turned_by_vote == 0
+    assert not outward(kept.mesh).any()
+    turned = repair(sky, UPLOAD, Silent(), normals=-inward)  # shaded to be seen from outside
+    assert turned.counts.parts_turned_by_vote == 1
+    assert outward(turned.mesh).all()
+
+
 def test_voting_can_be_turned_off() -> None:
     options = replace(UPLOAD, vote_winding=False)
     result = repair(inverted(cup()), options, Silent())
