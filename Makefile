@@ -5,10 +5,12 @@ PROMPT ?= a red mushroom with white dots
 IMAGE  ?=
 OUT    ?= out
 SEED   ?= 1
+MINUTES ?= 10
+TARGETS ?=
 BIN    := .venv/bin
 READY  := .venv/.ready
 
-.PHONY: help setup run test check format protos release-contract serve train-starter bench bench-geometry bench-textures crash-loop gallery clean
+.PHONY: help setup run test check format protos release-contract serve train-starter bench bench-geometry bench-textures crash-loop fuzz gallery clean
 
 help: ## Print the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
@@ -75,6 +77,9 @@ bench-textures: $(READY) ## Measure charts, bakes, tangents and whole assets bes
 
 crash-loop: $(READY) ## Kill servers and workers 200 times and hold them to docs/reliability.md (half an hour)
 	$(BIN)/python -m tests.server.crash.crash_loop --rounds 200
+
+fuzz: $(READY) ## Fuzz what reads strangers' bytes: MINUTES=10 for each target, TARGETS="glb calls"
+	$(BIN)/python -m tests.fuzz.run --minutes $(MINUTES) $(TARGETS)
 
 gallery: $(READY) ## Draw the LODs of all test meshes, shaded and as wireframe, into build/gallery
 	$(BIN)/python -m benchmarks.gallery --out build/gallery

@@ -20,8 +20,8 @@ from pipeline.gltf.nodes import (
     place_nodes,
     root_nodes,
 )
+from pipeline.gltf.notes import Notes
 from pipeline.gltf.primitives import (
-    Notes,
     Primitive,
     count_triangles,
     in_chunks,
@@ -38,6 +38,9 @@ logger = logging.getLogger(__name__)
 # Nobody models beyond this, but files in the wrong unit or with a stray vertex get there. Float32
 # resolves a meter at its end, and squared areas stay within range.
 _FARTHEST_M = 1e7
+# Scenes have one group of copies per mesh, or few. A file can have as many as nodes, and to compare
+# each with all would take hours; those that come later stand for themselves.
+_MOST_GROUPS = 16
 _DEFAULT_LIMITS = ReadLimits()
 
 
@@ -131,7 +134,7 @@ def read_parts(
         Unsupported: If one is compressed, skinned or morphed.
     """
     notes = Notes()
-    uses, parts = _uses(gltf, placed, notes, progress)
+    uses, parts = _uses(gltf, placed, notes)
     image_indices = [index for use in uses for index in use.look.images.values()]
     images = decode_images(
         gltf, image_indices, lambda fraction: progress(Stage.PREPROCESS, 0.5 * fraction)
@@ -176,7 +179,7 @@ def read_parts(
 
 
 def _uses(
-    gltf: Gltf, placed: Sequence[Placed], notes: Notes, progress: Progress
+    gltf: Gltf, placed: Sequence[Placed], notes: Notes
 ) -> tuple[list[_Use], tuple[Part, ...]]:
     """Return the primitives with triangles, within the limits, in order of first appearance."""
     nodes: dict[int, list[Placed]] = {}
@@ -211,7 +214,7 @@ def _uses(
                 )
             material = entry.integer("material") if "material" in entry else None
             if material not in looks:
-                looks[material] = read_look(gltf, material, progress)
+                looks[material] = read_look(gltf, material, notes)
             uses.append(
                 _Use(
                     entry=entry,
@@ -232,19 +235,22 @@ def _uses(
 
 def _copies(nodes: Sequence[Placed], mesh_name: str) -> list[Part]:
     """Group the nodes that show one mesh by which of them a copy of a node can stand for."""
-    groups: list[list[Placed]] = []
-    # The largest first: errors are measured on it, and are smaller on all others.
-    for item in sorted(nodes, key=lambda item: -abs(float(np.linalg.det(item.matrix)))):
-        with np.errstate(all="ignore"):  # what is out of all bounds is refused when moved
-            fitting = [g for g in groups if can_be_copies(g[0].matrix, item.matrix)]
-        if fitting:
-            fitting[0].append(item)
-        else:
-            groups.append([item])
+    matrices = np.stack([item.matrix for item in nodes])
+    groups: list[NDArray[np.int64]] = []
+    with np.errstate(all="ignore"):  # what is out of all bounds is refused when moved
+        # The largest first: errors are measured on it, and are smaller on all others.
+        left = np.argsort(-np.abs(np.linalg.det(matrices)), kind="stable")
+        while len(left) and len(groups) < _MOST_GROUPS:
+            fitting = can_be_copies(matrices[left[0]], matrices[left])
+            fitting[0] = True
+            groups.append(left[fitting])
+            left = left[~fitting]
+    groups += [np.array([alone]) for alone in left]
     return [
         Part(
-            name=min(group, key=lambda item: item.index).node.text("name") or mesh_name,
-            placements=np.stack([item.matrix for item in group]),
+            name=min((nodes[n] for n in group), key=lambda item: item.index).node.text("name")
+            or mesh_name,
+            placements=matrices[group],
         )
         for group in groups
     ]

@@ -137,19 +137,23 @@ def frame_of(placement: Matrix) -> Matrix:
     return frame
 
 
-def is_sheared(matrix: Matrix) -> bool:
-    """Whether a matrix is more than rotation, mirroring, shift and scaling along its own axes."""
-    columns = matrix[:3, :3]
-    lengths = np.linalg.norm(columns, axis=0)
-    cosines = (columns.T @ columns) / np.maximum(np.outer(lengths, lengths), 1e-300)
-    return bool(np.abs(cosines[np.triu_indices(3, 1)]).max() > _SHEAR)
+def is_sheared(matrices: Matrix) -> NDArray[np.bool_]:
+    """Whether `[..., 4, 4]` are more than rotation, mirroring, shift and scaling along own axes."""
+    columns = matrices[..., :3, :3]
+    lengths = np.linalg.norm(columns, axis=-2)
+    products = np.swapaxes(columns, -1, -2) @ columns
+    cosines = products / np.maximum(lengths[..., None] * lengths[..., None, :], 1e-300)
+    above = np.abs(cosines[..., (0, 0, 1), (1, 2, 2)])
+    return np.asarray(above.max(axis=-1) > _SHEAR)
 
 
-def can_be_copies(first: Matrix, other: Matrix) -> bool:
-    """Whether a node can show what stands at `first` at `other`: see `Part.placements`."""
-    if abs(np.linalg.det(first[:3, :3])) < 1e-12 * np.abs(first[:3, :3]).max() ** 3:
-        return False
-    return not is_sheared(other @ np.linalg.inv(first) @ frame_of(first))
+def can_be_copies(first: Matrix, others: Matrix) -> NDArray[np.bool_]:
+    """Whether nodes can show what stands at `first` at `others`, `[..., 4, 4]`: see
+    `Part.placements`."""
+    size = np.abs(first[:3, :3]).max()
+    if not abs(np.linalg.det(first[:3, :3])) > 1e-12 * size**3:  # all may be zero, or no numbers
+        return np.zeros(others.shape[:-2], bool)
+    return ~is_sheared(others @ np.linalg.inv(first) @ frame_of(first))
 
 
 def together(pieces: Sequence[Surface]) -> Surface:

@@ -20,7 +20,16 @@ from pipeline.types import ByteArray, Image, Material, Part, Surface, View, Wrap
 _NEEDED = ("positions", "faces", "normals", "face_materials")
 _ARRAYS = (*_NEEDED, "uvs", "colors", "face_parts")
 _BROKEN_PNG = (OSError, SyntaxError)
-_UNREADABLE = (SafetensorError, KeyError, TypeError, ValueError, AttributeError, *_BROKEN_PNG)
+_UNREADABLE = (
+    SafetensorError,
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+    *_BROKEN_PNG,
+)
 
 
 def surface_to_bytes(surface: Surface) -> bytes:

@@ -225,6 +225,10 @@ def seconds_from(message: Message, field: str, least_s: float, most_s: float) ->
 
 def job_state_from(state: "pb.JobState", field: str) -> JobState:
     """Read a job state."""
+    if state == pb.JOB_STATE_UNSPECIFIED:
+        raise InvalidRequest(
+            f"{field}: JOB_STATE_UNSPECIFIED is no state of a job; leave it out", field=field
+        )
     return JobState(_literal(pb.JobState.DESCRIPTOR, state, field))
 
 

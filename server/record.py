@@ -6,6 +6,7 @@ does) and never yields a value of the wrong type.
 """
 
 import json
+import reprlib
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -13,8 +14,13 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from pipeline.errors import PipelineError
+from server.refusals import Refusal
+
 JSON = bool | int | float | str | None | list["JSON"] | dict[str, "JSON"]
 T = TypeVar("T")
+
+_INTEGERS = range(-(2**63), 2**63)  # what the journal and the contract can hold
 
 
 def to_json(value: object) -> JSON:
@@ -64,9 +70,13 @@ def loads(kind: type[T], text: str | bytes) -> T:
     older and newer programs read each other's records.
 
     Raises:
-        ValueError: If the text is not JSON, or a value is missing or of another type.
+        ValueError: If the text is not JSON, or a value is missing, of another type or out of range.
     """
-    return from_json(kind, json.loads(text))
+    try:
+        value = json.loads(text)
+    except RecursionError as error:
+        raise ValueError(f"{kind.__name__} is nested too deeply") from error
+    return from_json(kind, value)
 
 
 def from_json(kind: type[T], value: JSON) -> T:
@@ -84,17 +94,19 @@ def _read(kind: Any, value: JSON, where: str) -> Any:
         return _read_tuple(get_args(kind), _checked(list, value, where), where)
     if origin is Literal:
         if value not in get_args(kind):
-            raise ValueError(f"{where} must be one of {get_args(kind)}, got {value!r}")
+            raise ValueError(f"{where} must be one of {get_args(kind)}, got {reprlib.repr(value)}")
         return value
     if isinstance(origin, type) and issubclass(origin, Mapping):
         item = get_args(kind)[1]
-        return {k: _read(item, v, where) for k, v in _checked(dict, value, where).items()}
+        values = _checked(dict, value, where)
+        return {_checked(str, k, where): _read(item, v, where) for k, v in values.items()}
     if is_dataclass(kind):
         return _read_dataclass(kind, _checked(dict, value, where), where)
     if isinstance(kind, type) and issubclass(kind, Enum):
         return kind(value)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+    if kind is float:
+        kind_found = int if isinstance(value, int) else float  # JSON does not tell 3 from 3.0
+        return float(_checked(kind_found, value, where))
     return value if kind is Any else _checked(kind, value, where)
 
 
@@ -127,7 +139,7 @@ def _read_dataclass(kind: Any, values: dict[str, JSON], where: str) -> Any:
     }
     try:
         return kind(**known)
-    except TypeError as error:  # a field without default is missing
+    except (TypeError, PipelineError, Refusal) as error:  # a field is missing, or out of range
         raise ValueError(f"{where}: {error}") from error
 
 
@@ -141,5 +153,17 @@ def _checked(kind: Any, value: JSON, where: str) -> Any:
     if kind is NoneType and value is None:
         return None
     if not isinstance(kind, type) or not isinstance(value, kind) or is_bool_as_number:
-        raise ValueError(f"{where} must be {kind}, got {value!r}")
+        raise ValueError(f"{where} must be {kind}, got {reprlib.repr(value)}")
+    if isinstance(value, int) and value not in _INTEGERS:
+        raise ValueError(f"{where} must fit in 64 bits, got {reprlib.repr(value)}")
+    if isinstance(value, str) and not _is_unicode(value):
+        raise ValueError(f"{where} has half of a surrogate pair: {reprlib.repr(value)}")
     return value
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

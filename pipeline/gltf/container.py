@@ -13,6 +13,7 @@ from PIL import features
 
 from pipeline.errors import InvalidInput, Unsupported
 from pipeline.gltf.entry import Entry, broken, shorten
+from pipeline.gltf.notes import Notes
 from pipeline.types import FloatArray, Image, Progress, Stage
 
 Rows = NDArray[np.int64]
@@ -137,6 +138,7 @@ class Gltf:
         self.limits = limits
         self._binary = binary
         self.images: dict[int, Image] = {}
+        self._accessors: dict[int, Accessor] = {}
         self._lists: dict[str, list[Entry]] = {}
         self._buffers: dict[int, memoryview] = {}
 
@@ -155,6 +157,32 @@ class Gltf:
 
     def accessor(self, index: int, asked_by: str) -> Accessor:
         """Return accessor `index`, checked to lie inside its buffer."""
+        if index not in self._accessors:
+            self._accessors[index] = self._load_accessor(index, asked_by)
+        return self._accessors[index]
+
+    def bytes_of_view(self, index: int, asked_by: str) -> memoryview:
+        """Return the bytes of buffer view `index`."""
+        view = self.item("bufferViews", index, asked_by)
+        buffer_index = view.integer("buffer")
+        buffer = self._buffer(buffer_index, view.place)
+        offset = view.integer("byteOffset", 0)
+        length = view.integer("byteLength", at_least=1)
+        if offset + length > len(buffer):
+            raise broken(
+                f"{view.place} reaches byte {offset + length:,} of buffers[{buffer_index}], "
+                f"which has {len(buffer):,}"
+            )
+        return buffer[offset : offset + length]
+
+    def image_bytes(self, index: int, asked_by: str) -> memoryview:
+        """Return the encoded bytes of image `index`."""
+        entry = self.item("images", index, asked_by)
+        if "bufferView" in entry:
+            return self.bytes_of_view(entry.integer("bufferView"), entry.place)
+        return _data_uri(entry.text("uri"), entry.place, self.limits)
+
+    def _load_accessor(self, index: int, asked_by: str) -> Accessor:
         entry = self.item("accessors", index, asked_by)
         count = entry.integer("count", at_least=1)
         # No accessor of a mesh within the limits has more rows, so no more is ever allocated.
@@ -188,27 +216,6 @@ class Gltf:
             sparse_rows=sparse_rows,
             sparse_values=sparse_values,
         )
-
-    def bytes_of_view(self, index: int, asked_by: str) -> memoryview:
-        """Return the bytes of buffer view `index`."""
-        view = self.item("bufferViews", index, asked_by)
-        buffer_index = view.integer("buffer")
-        buffer = self._buffer(buffer_index, view.place)
-        offset = view.integer("byteOffset", 0)
-        length = view.integer("byteLength", at_least=1)
-        if offset + length > len(buffer):
-            raise broken(
-                f"{view.place} reaches byte {offset + length:,} of buffers[{buffer_index}], "
-                f"which has {len(buffer):,}"
-            )
-        return buffer[offset : offset + length]
-
-    def image_bytes(self, index: int, asked_by: str) -> memoryview:
-        """Return the encoded bytes of image `index`."""
-        entry = self.item("images", index, asked_by)
-        if "bufferView" in entry:
-            return self.bytes_of_view(entry.integer("bufferView"), entry.place)
-        return _data_uri(entry.text("uri"), entry.place, self.limits)
 
     def _view(
         self, entry: Entry, dtype: np.dtype[np.generic], count: int, components: int
@@ -343,7 +350,10 @@ def _parse_json(content: memoryview, limits: ReadLimits) -> Entry:
             "save the model as .glb, which keeps its data outside the JSON"
         )
     try:
-        root = json.loads(bytes(content).rstrip(b" \0").decode("utf-8-sig"))
+        text = bytes(content).rstrip(b" \0").decode("utf-8-sig")
+        root = json.loads(text)
+        if "\\ud" in text.lower():  # names with half of a surrogate pair are no text for anybody
+            json.dumps(root, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise broken(f"the JSON part cannot be read: {shorten(str(error))}") from error
     if not isinstance(root, dict):
@@ -372,10 +382,13 @@ def _check_extensions(root: Entry, progress: Progress) -> None:
     for name in required:
         if name not in understood:
             raise unsupported_extension(name[:64])
+    notes = Notes()
     for name in dict.fromkeys(root.texts("extensionsUsed")):
         # What is compressed but not required has an uncompressed copy in the file.
         if name not in understood and name not in _COMPRESSIONS:
-            progress.warn(Stage.PREPROCESS, f"the glTF extension {name[:64]} is ignored")
+            notes.add("glTF extensions are ignored", name[:64])
+    for warning in notes.warnings():
+        progress.warn(Stage.PREPROCESS, warning)
 
 
 def _data_uri(uri: str, place: str, limits: ReadLimits) -> memoryview:

@@ -1,6 +1,7 @@
 """JSON of a glTF file, checked on every access."""
 
 import math
+import reprlib
 from collections.abc import Mapping, Sequence
 from typing import TypeGuard
 
@@ -137,6 +138,11 @@ def _is_finite_number(value: object) -> TypeGuard[float]:
         return False
 
 
+_SHORT = reprlib.Repr()  # never walks through all of a value, nor to its bottom
+_SHORT.maxstring = _SHORT.maxother = 60
+
+
 def shorten(value: object) -> str:
-    text = repr(value)
+    """Return a value as it stands in a message."""
+    text = _SHORT.repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

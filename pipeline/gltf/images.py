@@ -39,11 +39,19 @@ def decode_images(
     """
     total = sum(image.pixels[:, :, 0].size for image in gltf.images.values())
     opened: dict[int, PillowImage.Image] = {}
+    encoded_bytes = 0
     for index in dict.fromkeys(indices):
         if index in gltf.images:
             continue
         place = gltf.item("images", index, "textures").name
-        image = _open_image(gltf.image_bytes(index, "textures"), place)
+        content = gltf.image_bytes(index, "textures")
+        encoded_bytes += len(content)  # images may share bytes, and each gets a copy
+        if encoded_bytes > gltf.limits.max_bytes:
+            raise InvalidInput(
+                f"the images have more than {gltf.limits.max_bytes:,} bytes together; "
+                "let textures share images"
+            )
+        image = _open_image(content, place)
         pixels = image.width * image.height
         total += pixels
         if pixels > gltf.limits.max_image_pixels:

@@ -11,7 +11,8 @@ from PIL import features
 from pipeline.errors import InvalidInput
 from pipeline.gltf.container import Gltf, unsupported_extension
 from pipeline.gltf.entry import Entry, broken
-from pipeline.types import AlphaMode, FloatArray, Image, Material, Progress, Stage, Wrap
+from pipeline.gltf.notes import Notes
+from pipeline.types import AlphaMode, FloatArray, Image, Material, Wrap
 
 _REPEAT = 10497
 _WRAPS: Mapping[int, Wrap] = {_REPEAT: "repeat", 33071: "clamp", 33648: "mirror"}
@@ -69,17 +70,17 @@ class _TextureUse:
     uv_transform: NDArray[np.float64]
 
 
-def read_look(gltf: Gltf, index: int | None, progress: Progress) -> Look:
+def read_look(gltf: Gltf, index: int | None, notes: Notes) -> Look:
     """Read material `index`; None is glTF's default material.
 
     A material has one set of texture coordinates in `Surface`. Textures that use another set, or
-    another KHR_texture_transform, than the base color are dropped with a warning.
+    another KHR_texture_transform, than the base color are dropped with a note.
     """
     if index is None:
         material = Material(name="default", metallic_factor=1.0)
         return _bare(material)
     entry = gltf.item("materials", index, "primitive")
-    material, base_color_place = _factors(entry, progress)
+    material, base_color_place = _factors(entry, notes)
     fields = {
         "base_color": base_color_place,
         "metallic_roughness": entry.entry("pbrMetallicRoughness").entry("metallicRoughnessTexture"),
@@ -99,10 +100,10 @@ def read_look(gltf: Gltf, index: int | None, progress: Progress) -> Look:
     }
     dropped = [field for field in uses if field not in kept]
     for field in dropped:
-        progress.warn(
-            Stage.PREPROCESS,
-            f"{entry.name}: the {field.replace('_', ' ')} texture is dropped, because it uses "
-            "other texture coordinates than the rest; bake them to one set before export",
+        notes.add(
+            f"the {field.replace('_', ' ')} texture is dropped, because it uses other texture "
+            "coordinates than the rest; bake them to one set before export",
+            entry.name,
         )
     return Look(
         material=_without(material, dropped),
@@ -117,7 +118,7 @@ def _bare(material: Material) -> Look:
     return Look(material=material, images={}, wraps={}, uv_set=0, uv_transform=np.eye(2, 3))
 
 
-def _factors(entry: Entry, progress: Progress) -> tuple[Material, Entry]:
+def _factors(entry: Entry, notes: Notes) -> tuple[Material, Entry]:
     """Return the material without textures, and where its base color texture is named."""
     mode = entry.text("alphaMode", "OPAQUE")
     if mode not in _ALPHA_MODES:
@@ -136,9 +137,8 @@ def _factors(entry: Entry, progress: Progress) -> tuple[Material, Entry]:
     )
     glossy = entry.extension("KHR_materials_pbrSpecularGlossiness")
     if glossy is not None and "pbrMetallicRoughness" not in entry:
-        progress.warn(
-            Stage.PREPROCESS,
-            f"{entry.name}: specular-glossiness is read as a non-metal; its specular map is lost",
+        notes.add(
+            "specular-glossiness is read as a non-metal; its specular map is lost", entry.name
         )
         glossiness = _unit(glossy.number("glossinessFactor", 1.0))
         if "specularGlossinessTexture" in glossy:
@@ -152,7 +152,7 @@ def _factors(entry: Entry, progress: Progress) -> tuple[Material, Entry]:
         )
         return material, glossy.entry("diffuseTexture")
     if entry.extension("KHR_materials_unlit") is not None:
-        progress.warn(Stage.PREPROCESS, f"{entry.name}: unlit is read as an ordinary lit material")
+        notes.add("unlit is read as an ordinary lit material", entry.name)
     metal = entry.entry("pbrMetallicRoughness")
     r, g, b, a = metal.numbers("baseColorFactor", (1.0, 1.0, 1.0, 1.0))
     material = replace(

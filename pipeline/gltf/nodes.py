@@ -108,7 +108,11 @@ def place_nodes(gltf: Gltf, roots: Sequence[int], skip: Collection[int] = ()) ->
 def _local_matrix(node: Entry) -> Matrix:
     if "matrix" in node:
         identity = tuple(np.eye(4).reshape(-1))
-        return np.array(node.numbers("matrix", identity)).reshape(4, 4).T  # column-major
+        given = np.array(node.numbers("matrix", identity)).reshape(4, 4).T  # column-major
+        if not np.allclose(given[3], (0, 0, 0, 1)):
+            raise broken(f"{node.place}.matrix must end its columns with 0, 0, 0, 1")
+        given[3] = (0, 0, 0, 1)
+        return given
     x, y, z, w = node.numbers("rotation", (0, 0, 0, 1))
     length = math.hypot(x, y, z, w)
     if length == 0:

@@ -10,28 +10,11 @@ from pipeline.errors import Unsupported
 from pipeline.gltf.container import Accessor, Gltf, Rows, unsupported_extension
 from pipeline.gltf.entry import Entry, broken
 from pipeline.gltf.materials import Look
+from pipeline.gltf.notes import Notes
 from pipeline.types import FloatArray, IntArray
 
 _TRIANGLES, _STRIP, _FAN = 4, 5, 6
 _CHUNK_ROWS = 1 << 18
-
-
-class Notes:
-    """What was changed or left out, and at which places: one warning each in the end."""
-
-    def __init__(self) -> None:
-        self._places: dict[str, list[str]] = {}
-
-    def add(self, what: str, place: str) -> None:
-        self._places.setdefault(what, []).append(place)
-
-    def warnings(self) -> list[str]:
-        """Return one sentence per kind, naming the first three places."""
-        return [
-            f"{what}: {', '.join(places[:3])}"
-            + (f" and {len(places) - 3:,} more" if len(places) > 3 else "")
-            for what, places in self._places.items()
-        ]
 
 
 @dataclass(frozen=True, kw_only=True)

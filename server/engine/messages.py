@@ -117,7 +117,12 @@ def pack_report(report: Report) -> bytes:
 
 def unpack_report(content: bytes) -> Report:
     """Read a report. Raises `ValueError` for anything else."""
-    document: Any = json.loads(content)  # Any: checked here and by `from_json`
-    if not isinstance(document, list) or len(document) != 2 or document[0] not in _REPORTS:
-        raise ValueError(f"not a report: {content[:80]!r}")
-    return from_json(_REPORTS[document[0]], document[1])
+    try:
+        document: Any = json.loads(content)  # Any: checked here and by `from_json`
+    except RecursionError as error:
+        raise ValueError("a report is nested too deeply") from error
+    match document:
+        case [str(name), value] if name in _REPORTS:
+            return from_json(_REPORTS[name], value)
+        case _:
+            raise ValueError(f"not a report: {content[:80]!r}")

@@ -525,6 +525,17 @@ class TestAppearance:
         assert material.base_color_factor == (0.5, 0.25, 0, 1)
         assert (material.metallic_factor, material.roughness_factor) == (0, roughness)
 
+    def test_what_many_materials_share_is_one_warning(self) -> None:
+        file = triangle_file()
+        (shown,) = file.json["meshes"][0]["primitives"]
+        file.json["materials"] = [{"extensions": {"KHR_materials_unlit": {}}}] * 9
+        file.json["meshes"][0]["primitives"] = [{**shown, "material": n} for n in range(9)]
+        (warning,) = warnings_of(file.glb())
+        assert warning == (
+            "unlit is read as an ordinary lit material: materials[0], materials[1], materials[2] "
+            "and 6 more"
+        )
+
     def test_unknown_extensions_are_named(self) -> None:
         file = triangle_file()
         file.json["extensionsUsed"] = ["KHR_materials_clearcoat"]
@@ -594,6 +605,7 @@ class TestRefusals:
             (_set("nodes", 0, "rotation", to=[0, 0, 0, 0]), "zero quaternion"),
             (_set("nodes", 0, "scale", to=[1, 1]), r"nodes\[0\]\.scale must be a list of 3"),
             (_set("nodes", 0, "scale", to=[1e30, 1, 1]), "farther than"),
+            (_set("nodes", 0, "matrix", to=[0] * 16), r"nodes\[0\]\.matrix must end its columns"),
             (_set("scenes", 0, "nodes", to=[9]), r"scene refers to nodes\[9\]"),
             (_set("scene", to=1), r"scene refers to scenes\[1\]"),
             (_set("meshes", to={}), "meshes must be a list"),
@@ -626,6 +638,7 @@ class TestRefusals:
             (lambda glb: pack_glb(b"[1, 2]", b""), "must be an object"),
             (lambda glb: pack_glb(b"[" * 100_000, b""), "cannot be read"),
             (lambda glb: pack_glb(b'{"asset": {"version": NaN}}', b""), "version"),
+            (lambda glb: pack_glb(rb'{"asset": {"generator": "\ud800"}}', b""), "cannot be read"),
         ],
     )
     def test_a_damaged_container_is_named(
@@ -662,6 +675,15 @@ class TestRefusals:
         textured(file, checkerboard())
         file.json["images"] = [{"uri": "colormap.png"}]
         with pytest.raises(InvalidInput, match=r"images\[0\].*'colormap.png'; pack"):
+            read(file.glb())
+
+    def test_copies_without_size_are_left_to_those_that_have_one(self) -> None:
+        file = triangle_file()
+        file.json["nodes"] = [{"mesh": 0, "scale": [size] * 3} for size in (0, 0, 1)]
+        file.json["scenes"] = [{"nodes": [0, 1, 2]}]
+        assert np.ptp(read(file.glb()).positions, axis=0).tolist() == [1, 1, 0]
+        file.json["scenes"] = [{"nodes": [0, 1]}]
+        with pytest.raises(InvalidInput, match="points"):
             read(file.glb())
 
     def test_a_broken_image_is_named(self) -> None:
@@ -718,6 +740,19 @@ class TestLimits:
         limits = ReadLimits(max_total_image_pixels=100)  # two of 64
         with pytest.raises(InvalidInput, match="together"):
             read_glb(file.glb(), Silent(), limits=limits)
+
+    def test_bytes_of_pictures_together(self) -> None:
+        file = triangle_file(TEXCOORD_0=UVS)
+        textured(file, checkerboard())
+        file.json["materials"][0]["normalTexture"] = {"index": 1}
+        file.json["textures"].append({"source": 1})
+        file.json["images"] = [
+            {"bufferView": file.view(encoded(checkerboard()) + bytes(9_000))}
+        ] * 2
+        content = file.glb()
+        read_glb(content, Silent(), limits=ReadLimits(max_bytes=20_000))
+        with pytest.raises(InvalidInput, match="the images have more than 15,000 bytes together"):
+            read_glb(content, Silent(), limits=ReadLimits(max_bytes=15_000))
 
     def test_a_limit_below_one_is_refused(self) -> None:
         with pytest.raises(InvalidInput, match="max_nodes must be at least 1, got 0"):

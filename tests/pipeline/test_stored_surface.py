@@ -220,7 +220,7 @@ def test_bytes_cut_short_are_refused(kept: int) -> None:
     [
         "5", "[5]", "{}", "null", "", "3]", '[{"name": {"image": "image9"}}]',
         '[{"base_color": {}}]',
-        '[{"color": 1}]', "[", '[{"base_color": {"image": [1]}}]',
+        '[{"color": 1}]', "[", "[" * 5000, '[{"base_color": {"image": [1]}}]',
     ],
 )  # fmt: skip
 def test_materials_of_another_form_are_refused(materials: str) -> None:
@@ -229,6 +229,16 @@ def test_materials_of_another_form_are_refused(materials: str) -> None:
         name: getattr(stored, name) for name in ("positions", "faces", "normals", "face_materials")
     }
     look = f'{{"materials": {materials}, "parts": []}}'
+    with pytest.raises(InvalidInput, match="not a stored surface"):
+        surface_from_bytes(save(tensors, metadata={"surface": look}))
+
+
+def test_parts_that_stand_nowhere_are_refused() -> None:
+    stored = surface()
+    tensors = {
+        name: getattr(stored, name) for name in ("positions", "faces", "normals", "face_materials")
+    }
+    look = f'{{"materials": [], "parts": [{{"name": "a", "placements": [1{"0" * 400}]}}]}}'
     with pytest.raises(InvalidInput, match="not a stored surface"):
         surface_from_bytes(save(tensors, metadata={"surface": look}))
 

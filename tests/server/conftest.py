@@ -71,8 +71,12 @@ class Peer:
 
 @pytest.fixture(scope="session")
 def config(tmp_path_factory: pytest.TempPathFactory) -> ServerConfig:
+    """The configuration of all servers under test."""
+    return config_in(tmp_path_factory.mktemp("server"))
+
+
+def config_in(folder: Path) -> ServerConfig:
     """A configuration for tests: free port, fake pipeline, a model folder that looks right."""
-    folder = tmp_path_factory.mktemp("server")
     models = folder / "models"
     models.mkdir()
     (models / "pipeline.json").write_text("{}")

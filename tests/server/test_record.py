@@ -10,6 +10,7 @@ import pytest
 from pipeline import AssetOptions
 from server.artifacts import Digest
 from server.engine import Task, TaskKind, TaskOutcome
+from server.engine.messages import unpack_report
 from server.jobs import JobSpec
 from server.record import dumps, loads, to_json
 
@@ -91,11 +92,54 @@ def test_older_and_newer_texts_are_read() -> None:
         '{"color": "red", "mode": "on", "inner": {"number": 1, "pair": [1.5, 2]}}',
         '{"color": "red", "mode": "on", "inner": null, "many": {}}',
         '{"color": "red", "mode": "on", "inner": null, "names": {"a": 1}}',
+        '{"color": "red", "mode": "on", "inner": null, "names": {"a": "\\ud800"}}',
+        '{"color": "red", "mode": "on", "inner": null, "names": {"\\ud800": "a"}}',
+        '{"color": "red", "mode": "on", "inner": {"number": 1' + 400 * "0" + "}}",
+        '{"color": "red", "mode": "on", "inner": {"number": 1, "pair": [9223372036854775808, 2]}}',
+        "[" * 100_000,
     ],
 )
 def test_other_texts_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         loads(Outer, text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (Digest, '{"sha256": "ab", "size_bytes": 1}'),
+        (Digest, '{"sha256": "' + "ab" * 32 + '", "size_bytes": -1}'),
+        (JobSpec, '{"asset_name": "a", "options": {"lod": {"budgets": [1, 2]}}}'),
+    ],
+)
+def test_what_a_record_itself_refuses_is_no_record(kind: type, text: str) -> None:
+    with pytest.raises(ValueError, match="must"):
+        loads(kind, text)
+
+
+def test_the_refusal_of_a_huge_value_is_short() -> None:
+    with pytest.raises(ValueError, match="must be") as refused:
+        loads(Outer, '{"color": "red", "mode": "on", "inner": [' + "[1]," * 9_999 + "1]}")
+    assert len(str(refused.value)) < 500
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[]",
+        b"{}",
+        b'["Done"]',
+        b'["Undone", {}]',
+        b"[[], {}]",
+        b"[{}, {}]",
+        b'["Done", {"outcome": {"surfaces": [{"sha256": "ab", "size_bytes": 1}]}}]',
+        b"[" * 100_000,
+        b"\xff",
+    ],
+)
+def test_a_worker_that_talks_nonsense_is_told_apart(content: bytes) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        unpack_report(content)
 
 
 def test_whole_specs_come_back() -> None:
