@@ -38,7 +38,7 @@ def upload(ask: Ask, content: bytes) -> str:
 
 
 def test_a_blob_goes_in_by_chunks_and_comes_back_whole(ask: Ask, server: Peer) -> None:
-    content = b"whole" + CONTENT
+    content = b"whole over HTTP" + CONTENT
     path = upload(ask, content)
     answer = ask("GET", path)
     assert (answer.status, answer.body) == (200, content)
@@ -126,7 +126,7 @@ def test_what_names_no_blob_is_refused(ask: Ask, name: str) -> None:
 
 
 def test_an_upload_goes_on_where_it_was_cut(ask: Ask) -> None:
-    content, upload_id = b"resume" + CONTENT, uuid.uuid4().hex
+    content, upload_id = b"resumed over HTTP" + CONTENT, uuid.uuid4().hex
     path = f"{path_of(content)}?upload_id={upload_id}"
     assert ask("GET", path).json == {"committed_size": 0, "complete": False}
     assert put(ask, content, upload_id, 0, 1000).json == {"committed_size": 1000, "complete": False}
@@ -184,7 +184,7 @@ def test_an_upload_needs_its_id_and_its_digest(ask: Ask) -> None:
 def test_a_blob_that_changed_on_the_disk_never_arrives_whole(
     start_server: Callable[..., AbstractContextManager[Peer]], size: int
 ) -> None:
-    content = (b"damage" + CONTENT)[:size]
+    content = (b"damaged over HTTP" + CONTENT)[:size]
     with start_server(warm_generator=False) as peer:
         port = http_port_of(peer)
         path = upload(lambda *given: ask_port(port, *given), content)
