@@ -291,15 +291,19 @@ class _Fields:
         return value
 
     def sampler(self, scale_name: str, steps_name: str) -> pb.SamplerOptions:
-        """Return how a stage is sampled. A scale counts from 1, a guidance strength from 0."""
+        """Return how a stage is sampled.
+
+        NIM's defaults, 7.5 and 3, are the guidance strengths of TRELLIS itself, so its scales are
+        taken to count from 0 as ours do; its reference page gives no formula.
+        """
         options = pb.SamplerOptions(steps=self.whole(steps_name, 1, 1000))
         scale = self._values.pop(scale_name, None)
         if scale is not None:
             if isinstance(scale, bool) or not isinstance(scale, int | float):
                 raise _Unprocessable(scale_name, "Input should be a valid number", "float_type")
-            if not 1 <= scale <= 51:  # also refuses what is no number
-                raise _Unprocessable(scale_name, "Input should be in [1, 51]")
-            options.guidance_strength = scale - 1
+            if not 0 <= scale <= 50:  # also refuses what is no number
+                raise _Unprocessable(scale_name, "Input should be in [0, 50]")
+            options.guidance_strength = scale
         return options
 
     def images(self, name: str) -> list[bytes]:

@@ -75,11 +75,11 @@ def test_scales_that_count_from_one_become_strengths() -> None:
         prompt="a chair",
         ss_cfg_scale=7.5,
         ss_sampling_steps=12,
-        slat_cfg_scale=1,
+        slat_cfg_scale=0,
         slat_sampling_steps=25,
     ).options
     assert (options.sparse_structure.steps, options.slat.steps) == (12, 25)
-    assert options.sparse_structure.guidance_strength == 6.5
+    assert options.sparse_structure.guidance_strength == 7.5
     assert options.slat.HasField("guidance_strength")
     assert options.slat.guidance_strength == 0.0
 
@@ -109,7 +109,7 @@ def test_what_is_absent_or_null_is_the_models_own() -> None:
         ({"prompt": "a chair", "samples": 0}, "samples", "value_error"),
         ({"prompt": "a chair", "samples": 1000}, "samples", "value_error"),
         ({"prompt": "a chair", "ss_sampling_steps": 0}, "ss_sampling_steps", "value_error"),
-        ({"prompt": "a chair", "ss_cfg_scale": 0.5}, "ss_cfg_scale", "value_error"),
+        ({"prompt": "a chair", "ss_cfg_scale": -0.5}, "ss_cfg_scale", "value_error"),
         ({"prompt": "a chair", "slat_cfg_scale": float("nan")}, "slat_cfg_scale", "value_error"),
         ({"prompt": "a chair", "slat_cfg_scale": "3"}, "slat_cfg_scale", "float_type"),
         ({"prompt": "a chair", "output_format": "stl"}, "output_format", "enum"),
