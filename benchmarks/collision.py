@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError
 
 from benchmarks.meshes import cleaned
-from pipeline.mesh.hulls.collision import DECOMPOSE_TRIANGLES, CollisionOptions, collide
+from pipeline.mesh.hulls.collision import BODY_TRIANGLES, CollisionOptions, collide
 from pipeline.mesh.lods.simplify import simplify
 from pipeline.mesh.measuring.measure import SurfaceDistance, diagonal, sample_surface
 from pipeline.types import Hull, Mesh, Silent
@@ -168,9 +168,9 @@ def main() -> int:
 
 def _reduced(name: str) -> Mesh:
     mesh = cleaned(name)
-    if len(mesh.faces) <= DECOMPOSE_TRIANGLES:
+    if len(mesh.faces) <= BODY_TRIANGLES:
         return mesh
-    return simplify(mesh, target_count=DECOMPOSE_TRIANGLES, progress=Silent())
+    return simplify(mesh, target_count=BODY_TRIANGLES, progress=Silent())
 
 
 def _is_convex(hull: Hull) -> bool:

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 REPAIRED, HULLS = "repaired", "hulls"
 
-_VERSION = 1  # raise it when the same inputs may give other bytes of a part
+_VERSION = 2  # raise it when the same inputs may give other bytes of a part
 
 
 def repair_options(options: AssetOptions, *, generated: bool) -> RepairOptions:

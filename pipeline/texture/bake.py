@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 _Texels = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 _TEXELS_PER_STEP = 60_000  # about 0.1 s, and what bounds memory
+_BLOCK = 4  # texels: what lies in a block has one search for its nearest points
 _TEXEL_STEP = 61  # one of so many texels speaks for all, where all are not needed; a prime
 _SAME_COLOR = 4 / 255
 
@@ -308,7 +309,7 @@ class _Painter:
         from pipeline.texture.sample import to_bytes
 
         height, width = self._canvas.owners.shape
-        rows = max(1, _TEXELS_PER_STEP // width)
+        rows = _BLOCK * max(1, _TEXELS_PER_STEP // (width * _BLOCK))
         starts = range(0, height, rows)
         done = iter(range(len(starts)))
 
@@ -402,14 +403,14 @@ class _Painter:
         return hits, looks, normals, tangents
 
     def _paint_rows(self, first: int, end: int) -> None:
+        from pipeline.texture.rasterize import texels_in_blocks
         from pipeline.texture.sample import to_bytes
         from pipeline.texture.tangent_space import to_tangent_space
 
         canvas, content = self._canvas, self._content
-        rows, columns = np.nonzero(canvas.owners[first:end] >= 0)
-        if not len(rows):
+        texels = texels_in_blocks(canvas.owners, first, end, _BLOCK)
+        if not len(texels[0]):
             return
-        texels = rows + first, columns
         hits, looks, normals, tangents = self._seen(texels)
         canvas.is_missed[texels] = hits.is_missed
         light = looks.base_color[:, :3]

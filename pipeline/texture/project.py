@@ -7,6 +7,13 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.surface_packets import (
+    LEAST_POINTS,
+    MOST_FACES,
+    gather,
+    nearest_of,
+    packet_end,
+)
 from pipeline.surface_tree import build_tree, facing, scratch, to_triangle, walk
 from pipeline.types import FloatArray, IntArray, Surface
 
@@ -77,7 +84,8 @@ class Projector:
     ) -> Hits:
         """Project `[N, 3]` points with outward normals of any length; `reaches_m` is `[N]`.
 
-        Fastest where neighbors stand in a row. Can run in several threads at a time.
+        Fastest where neighbors come one after another, best in blocks. Can run in several threads
+        at a time.
         """
         faces, weights, _ = self._nearest(points, normals, reaches_m)
         return Hits(
@@ -129,27 +137,52 @@ def _project(
     reaches_m: `[N]`; 0 takes the nearest face as it is.
     """
     stack, distances = scratch()
-    last = -1
+    near = np.empty(MOST_FACES, np.int64)
+    around = np.empty((6, MOST_FACES))
+    last, end, near_count = -1, 0, -1
     for i in range(len(points)):
+        if i == end:
+            end = packet_end(points, i, last, boxes)
+            near_count = -1
+            if end - i >= LEAST_POINTS:
+                near_count = gather(
+                    corners,
+                    tree_faces,
+                    boxes,
+                    level_starts,
+                    points,
+                    i,
+                    end,
+                    last,
+                    stack,
+                    distances,
+                    near,
+                    around,
+                )
         point = (points[i, 0], points[i, 1], points[i, 2])
         normal = (normals[i, 0], normals[i, 1], normals[i, 2])
         best, found = np.inf, -1
-        if last >= 0:  # texels come in rows: the last one's face is near
+        if last >= 0:  # texels come in blocks: the last one's face is near
             best, _, _ = to_triangle(corners[last], point[0], point[1], point[2])
             found = last
-        best, found = walk(
-            corners,
-            tree_faces,
-            boxes,
-            level_starts,
-            point,
-            (0.0, 0.0, 0.0),
-            -1.0,
-            best,
-            found,
-            stack,
-            distances,
-        )
+        if near_count >= 0:
+            best, found = nearest_of(
+                corners, tree_faces, near, around, near_count, point, best, found, distances
+            )
+        else:
+            best, found = walk(
+                corners,
+                tree_faces,
+                boxes,
+                level_starts,
+                point,
+                (0.0, 0.0, 0.0),
+                -1.0,
+                best,
+                found,
+                stack,
+                distances,
+            )
         squared[i] = best
         last = found
         is_missed = False

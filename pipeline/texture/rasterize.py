@@ -42,6 +42,30 @@ def rasterize(
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
+def texels_in_blocks(
+    owners: IntArray, first: int, end: int, side: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns, `[N]` each, of the texels that show a face in the rows `first:end`.
+
+    They come in blocks of `side` times `side` texels, so that neighbors follow each other.
+    """
+    count = 0
+    for row in range(first, end):
+        for column in range(owners.shape[1]):
+            count += owners[row, column] >= 0
+    rows, columns = np.empty(count, np.int64), np.empty(count, np.int64)
+    n = 0
+    for top in range(first, end, side):
+        for left in range(0, owners.shape[1], side):
+            for row in range(top, min(top + side, end)):
+                for column in range(left, min(left + side, owners.shape[1])):
+                    if owners[row, column] >= 0:
+                        rows[n], columns[n] = row, column
+                        n += 1
+    return rows, columns
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
 def barycentrics_of_texels(
     rows: NDArray[np.int64],
     columns: NDArray[np.int64],

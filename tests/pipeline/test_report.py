@@ -56,6 +56,28 @@ def test_a_stage_lasts_until_the_next_one_reports() -> None:
     assert [(r.stage, r.seconds) for r in records] == [(Stage.REPAIR, 5.0), (Stage.SIMPLIFY, 7.0)]
 
 
+def test_a_reused_stage_is_done_at_once_and_recorded_as_such() -> None:
+    recorder, clock = Recorder(), Clock()
+    meter = StageMeter(recorder, clock)
+    meter(Stage.REPAIR, 0.0)
+    clock.now += 1
+    meter.reused(Stage.REPAIR)
+    meter.reused(Stage.REMESH)
+    meter(Stage.SIMPLIFY, 0.0)
+    assert recorder.calls == [
+        (Stage.REPAIR, 0.0),
+        (Stage.REPAIR, 1.0),
+        (Stage.REMESH, 1.0),
+        (Stage.SIMPLIFY, 0.0),
+    ]
+    records = [(record.stage, record.seconds, record.reused) for record in meter.finish()]
+    assert records == [
+        (Stage.REPAIR, 1.0, True),
+        (Stage.REMESH, 0.0, True),
+        (Stage.SIMPLIFY, 0.0, False),
+    ]
+
+
 def test_a_stage_that_comes_back_has_two_records() -> None:
     clock = Clock()
     meter = StageMeter(Silent(), clock)
@@ -164,7 +186,7 @@ def test_report_says_what_was_measured() -> None:
         "recipe": {"prompt": "a barrel", "seed": 7, "model": {"name": "starter"}},
         "model": {"name": "starter"},
         "size_m": [0.5, 1.0, 0.25],
-        "stages": [{"stage": "bake", "seconds": 1.235, "peak_memory_bytes": 1000}],
+        "stages": [{"stage": "bake", "seconds": 1.235, "peak_memory_bytes": 1000, "reused": False}],
         "outputs": {"Barrel.glb": {"sha256": hashlib.sha256(b"glTF").hexdigest(), "size_bytes": 4}},
     }
     assert content.endswith(b"}\n")

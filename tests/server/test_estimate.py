@@ -1,5 +1,7 @@
 """Estimates come right as work is seen."""
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline import Stage, StageRecord
@@ -22,6 +24,12 @@ def test_the_first_job_replaces_typical_times_and_later_ones_are_averaged() -> N
     times.learn([record(Stage.BAKE, 0.0)])
     assert 0.0 < times.seconds(Stage.BAKE) < 100.0
     assert times.seconds(Stage.UNWRAP) == TYPICAL_SECONDS[Stage.UNWRAP]
+
+
+def test_a_stage_that_was_reused_teaches_nothing() -> None:
+    times = StageTimes()
+    times.learn([replace(record(Stage.REPAIR, 0.01), reused=True)])
+    assert times.seconds(Stage.REPAIR) == TYPICAL_SECONDS[Stage.REPAIR]
 
 
 PLAN = (TaskKind.GENERATE, TaskKind.BUILD)

@@ -6,6 +6,7 @@ Engines collide with these faster than with any hull. All three hold every point
 from itertools import combinations
 
 import numpy as np
+from numba import njit
 
 from pipeline.mesh.hulls.hull import grid_around, written_hull
 from pipeline.mesh.measuring.measure import BoolArray, Float64Array, cross
@@ -194,7 +195,7 @@ def smallest_capsule(points: Float64Array) -> Capsule:
     best = starts[0]
     for start in starts:
         found = minimize(
-            lambda ends: _volume_around(centered, ends),
+            lambda ends: float(_volume_around(centered, ends)),
             start,
             method="Nelder-Mead",
             options={**options, "initial_simplex": start + FIRST_MOVE * np.eye(7, 6)},
@@ -211,23 +212,34 @@ def smallest_capsule(points: Float64Array) -> Capsule:
 def capsule_volume(capsule: Capsule) -> float:
     """Cubic metres."""
     length = float(np.linalg.norm(np.subtract(capsule.end_m, capsule.start_m)))
-    return float(np.pi * capsule.radius_m**2 * (length + 4 / 3 * capsule.radius_m))
+    return float(_capsule_volume(length, capsule.radius_m))
 
 
+@njit(cache=True, error_model="numpy")
+def _capsule_volume(length: float, radius: float) -> float:
+    return np.pi * radius**2 * (length + 4 / 3 * radius)
+
+
+@njit(cache=True, error_model="numpy")
 def _volume_around(points: Float64Array, ends: Float64Array) -> float:
     """Volume of the capsule around points `[N, 3]` whose line has these ends `[6]`."""
-    radius = _radius_around(points, ends)
-    return capsule_volume(
-        Capsule(start_m=_triple(ends[:3]), end_m=_triple(ends[3:]), radius_m=radius)
-    )
+    lx, ly, lz = ends[3] - ends[0], ends[4] - ends[1], ends[5] - ends[2]
+    length = np.sqrt(lx * lx + ly * ly + lz * lz)
+    volume: float = _capsule_volume(length, _radius_around(points, ends))
+    return volume
 
 
+@njit(cache=True, error_model="numpy")
 def _radius_around(points: Float64Array, ends: Float64Array) -> float:
-    line = ends[3:] - ends[:3]
-    away = points - ends[:3]
-    share = np.einsum("ni,i->n", away, line) / max(float((line**2).sum()), 1e-300)
-    beside = away - np.clip(share, 0, 1)[:, None] * line
-    return float(np.sqrt(np.einsum("ni,ni->n", beside, beside).max()))
+    lx, ly, lz = ends[3] - ends[0], ends[4] - ends[1], ends[5] - ends[2]
+    squared_length = max(lx * lx + ly * ly + lz * lz, 1e-300)
+    largest = 0.0
+    for n in range(len(points)):
+        x, y, z = points[n, 0] - ends[0], points[n, 1] - ends[1], points[n, 2] - ends[2]
+        share = min(max((x * lx + y * ly + z * lz) / squared_length, 0.0), 1.0)
+        x, y, z = x - share * lx, y - share * ly, z - share * lz
+        largest = max(largest, x * x + y * y + z * z)
+    return float(np.sqrt(largest))
 
 
 def _line_along(points: Float64Array, axis: Float64Array) -> Float64Array:

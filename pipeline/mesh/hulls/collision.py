@@ -7,13 +7,13 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from pipeline.errors import InvalidInput
+from pipeline.errors import BudgetUnreachable, InvalidInput
 from pipeline.types import Collision, Mesh, Progress, Stage
 
 logger = logging.getLogger(__name__)
 
-# More triangles than this cost a decomposition time and change nothing.
-DECOMPOSE_TRIANGLES = 4_000
+# More triangles than this cost time and change nothing.
+BODY_TRIANGLES = 4_000
 
 Mode = Literal["none", "box", "sphere", "capsule", "hull", "decompose", "auto"]
 
@@ -56,14 +56,14 @@ class CollisionOptions:
 def collide(mesh: Mesh, options: CollisionOptions, progress: Progress) -> Collision:
     """Make the shape that stands for the mesh in collisions, and measure how well it fits.
 
-    The body is all that the mesh encloses, cavities included. Boxes, balls, capsules and hulls
-    within the vertex budget hold every vertex. A hull with too many corners may leave a 400th of
-    the diagonal of the body outside, and so may a decomposition, whose hulls fit a mesh that has
-    been simplified to 4,000 triangles. Flat, thin and point-like meshes get a box a hundredth of
-    their size thick, whatever hulls are asked for.
+    The body is all that the mesh encloses, cavities included; of more than 4,000 triangles, what
+    the mesh encloses once it is simplified to so many. Boxes, balls, capsules and hulls within the
+    vertex budget hold every vertex of it. A hull with too many corners, and a decomposition, may
+    leave a 400th of the diagonal of the body outside. Flat, thin and point-like meshes get a box a
+    hundredth of their size thick, whatever hulls are asked for.
 
     Args:
-        mesh: Any triangles; one LOD of a few thousand is enough.
+        mesh: Any triangles. They must agree on their front if there are more than 4,000.
         options: Which shape, and with how many hulls and vertices.
         progress: Reports `Stage.COLLISION`.
 
@@ -86,7 +86,7 @@ def collide(mesh: Mesh, options: CollisionOptions, progress: Progress) -> Collis
     def tick() -> None:
         progress(Stage.COLLISION, 0.0)
 
-    body = Body(mesh, tick)
+    body = Body(_reduced(mesh, progress), tick)
     max_protrusion_m = options.max_protrusion_ratio * body.diagonal_m
     result: Collision | None = None
     is_good = False
@@ -111,6 +111,34 @@ def collide(mesh: Mesh, options: CollisionOptions, progress: Progress) -> Collis
         time.perf_counter() - start,
     )
     return result
+
+
+def _reduced(mesh: Mesh, progress: Progress) -> Mesh:
+    """The mesh, with few enough triangles to make hulls of."""
+    from pipeline.mesh.lods.simplify import simplify
+
+    if len(mesh.faces) <= BODY_TRIANGLES:
+        return mesh
+    try:
+        return simplify(mesh, target_count=BODY_TRIANGLES, progress=_Preparing(progress))
+    except BudgetUnreachable as reason:
+        logger.info("collision: not simplified: %s", reason)
+        return mesh
+
+
+class _Preparing:
+    """Progress of the simplification before hulls are made: as their stage, without its warnings,
+    which speak of LODs."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def __call__(self, stage: Stage, fraction: float) -> None:
+        self._progress(Stage.COLLISION, 0.0)
+
+    def preview(self, stage: Stage, png: bytes) -> None: ...
+
+    def warn(self, stage: Stage, message: str) -> None: ...
 
 
 def _loose(result: Collision, diagonal_m: float) -> str:

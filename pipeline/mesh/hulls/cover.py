@@ -1,11 +1,9 @@
 """Shapes that cover a body, and how well they do."""
 
-import logging
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from pipeline.errors import BudgetUnreachable
 from pipeline.mesh.hulls.bounding import (
     box_along,
     box_axes_around,
@@ -17,11 +15,10 @@ from pipeline.mesh.hulls.bounding import (
     smallest_sphere,
     sphere_hull,
 )
-from pipeline.mesh.hulls.collision import DECOMPOSE_TRIANGLES, CollisionOptions
+from pipeline.mesh.hulls.collision import CollisionOptions
 from pipeline.mesh.hulls.decompose import decompose
 from pipeline.mesh.hulls.hull import contain, corners_of, grid_around, hull_of, written_hull
 from pipeline.mesh.hulls.solid import Inside, are_inside, overlap, solid_of
-from pipeline.mesh.lods.simplify import simplify
 from pipeline.mesh.measuring.measure import (
     Float64Array,
     SurfaceDistance,
@@ -32,8 +29,6 @@ from pipeline.mesh.measuring.measure import (
 )
 from pipeline.mesh.repairing.manifold import without_unused_vertices
 from pipeline.types import Box, Capsule, CollisionKind, Hull, Mesh, Progress, Sphere, Stage
-
-logger = logging.getLogger(__name__)
 
 # Where a hull has too many corners the body may stand out so far. Share of the diagonal; 0 makes
 # hulls 5 to 15 % larger. Other decompositions lose 1 to 5 % of it.
@@ -84,11 +79,6 @@ def candidates(
 
 
 def _decomposed(mesh: Mesh, options: CollisionOptions, progress: Progress) -> tuple[Hull, ...]:
-    if len(mesh.faces) > DECOMPOSE_TRIANGLES:
-        try:
-            mesh = simplify(mesh, target_count=DECOMPOSE_TRIANGLES, progress=_Preparing(progress))
-        except BudgetUnreachable as reason:
-            logger.info("collision: not simplified before it is split: %s", reason)
     grid = grid_around(mesh.positions)
     points = grid.snap(mesh.positions)
     in_cells = Mesh(positions=points.astype(np.float32), faces=mesh.faces)
@@ -212,18 +202,3 @@ def _volume_m3(hull: Hull) -> float:
     if isinstance(primitive, Capsule):
         return capsule_volume(primitive)
     return signed_volume(Mesh(positions=hull.positions, faces=hull.faces))
-
-
-class _Preparing:
-    """Progress of the simplification before a decomposition: as this stage, without its warnings,
-    which speak of LODs."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-
-    def __call__(self, stage: Stage, fraction: float) -> None:
-        self._progress(Stage.COLLISION, 0.0)
-
-    def preview(self, stage: Stage, png: bytes) -> None: ...
-
-    def warn(self, stage: Stage, message: str) -> None: ...

@@ -509,14 +509,29 @@ def _holds(hull: Convex, points: Int64Array) -> BoolArray:
     """`[N]`: which points are inside, to half a cell."""
     low, high = hull.bounds
     places = np.flatnonzero(((points >= low) & (points <= high)).all(axis=1))
-    inside = points[places].astype(np.float64)
     a, b, c = (hull.points[hull.faces[:, k]].astype(np.float64) for k in range(3))
     normals = cross(b - a, c - a)
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     offsets = np.einsum("ij,ij->i", normals, a) + 0.5
-    for normal, offset in zip(normals, offsets, strict=True):
-        is_below = np.einsum("ni,i->n", inside, normal) <= offset
-        inside, places = inside[is_below], places[is_below]
     is_in = np.zeros(len(points), bool)
-    is_in[places] = True
+    is_in[places] = _are_below(normals, offsets, points[places].astype(np.float64))
     return is_in
+
+
+@njit(cache=True, error_model="numpy")
+def _are_below(normals: Float64Array, offsets: Float64Array, points: Float64Array) -> BoolArray:
+    """`[N]`: which points are below all planes `normal . p = offset`."""
+    is_below = np.zeros(len(points), np.bool_)
+    first = 0
+    for n in range(len(points)):
+        x, y, z = points[n, 0], points[n, 1], points[n, 2]
+        # Points come in rows: the plane that the last one was above comes first.
+        if normals[first, 0] * x + normals[first, 1] * y + normals[first, 2] * z > offsets[first]:
+            continue
+        is_below[n] = True
+        for f in range(len(normals)):
+            if normals[f, 0] * x + normals[f, 1] * y + normals[f, 2] * z > offsets[f]:
+                is_below[n] = False
+                first = f
+                break
+    return is_below

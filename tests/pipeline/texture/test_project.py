@@ -81,3 +81,18 @@ def test_the_reach_grows_with_how_far_a_lod_is_away() -> None:
     near, far = (projector.reach_m(f * directions, directions) for f in (1.001, 1.2))
     assert np.isclose(near, 0.02 * 2 * 3**0.5, rtol=0.02)
     assert np.isclose(far, 4 * 0.2, rtol=0.05)
+
+
+def test_points_in_blocks_find_the_same_as_each_alone() -> None:
+    ball = sphere(40, bump_m=0.05)
+    side = np.linspace(-0.5, 0.5, 96)
+    u, v = (each.reshape(24, 4, 24, 4).swapaxes(1, 2).ravel() for each in np.meshgrid(side, side))
+    directions = np.stack([u, v, np.sqrt(1 - u**2 - v**2)], axis=1)
+    directions[::50] *= -1  # of another chart
+    projector = Projector(_surface(ball), lambda: None)
+    reaches = np.full(len(directions), 0.06)
+    in_blocks = projector.project(1.01 * directions, directions, reaches)
+    for n in range(0, len(directions), 7):
+        alone = projector.project(1.01 * directions[[n]], directions[[n]], reaches[[n]])
+        assert alone.faces[0] == in_blocks.faces[n]
+        np.testing.assert_array_equal(alone.barycentrics[0], in_blocks.barycentrics[n])

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from pipeline.texture.rasterize import barycentrics_of_texels, rasterize
+from pipeline.texture.rasterize import barycentrics_of_texels, rasterize, texels_in_blocks
 
 SIZE = 64
 # Three faces, two of them sharing an edge, of both windings; numbers that hit no texel center.
@@ -92,3 +92,14 @@ def test_one_face_as_large_as_the_texture_can_be_stopped() -> None:
     owners = rasterize(large, 1024, lambda: steps.append(None))
     assert len(steps) >= 8
     assert (owners[np.triu_indices(1024)] == 0).all()
+
+
+def test_texels_of_a_block_follow_each_other() -> None:
+    owners = np.random.default_rng(0).integers(-1, 3, (10, 13)).astype(np.int32)
+    rows, columns = texels_in_blocks(owners, 2, 9, 4)
+    right_rows, right_columns = np.nonzero(owners[2:9] >= 0)
+    assert set(zip(rows, columns, strict=True)) == set(
+        zip(right_rows + 2, right_columns, strict=True)
+    )
+    blocks = (rows - 2) // 4 * 100 + columns // 4
+    assert (np.diff(blocks) >= 0).all()

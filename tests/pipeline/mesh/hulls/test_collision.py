@@ -207,7 +207,7 @@ def test_more_parts_than_hulls_are_put_together() -> None:
 
 def test_a_dense_mesh_is_reduced_before_it_is_split() -> None:
     dense = torus(tube_m=0.15, segments=46)
-    assert len(dense.faces) > collision.DECOMPOSE_TRIANGLES
+    assert len(dense.faces) > collision.BODY_TRIANGLES
     found = collide(dense, CollisionOptions(max_hulls=4), Silent())
     assert 2 <= len(found.hulls) <= 4
 
