@@ -34,8 +34,21 @@ class StageMeter:
     A stage ends when the next one first reports.
     """
 
-    def __init__(self, inner: Progress, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        inner: Progress,
+        clock: Callable[[], float],
+        on_reuse: Callable[[Stage], None] | None = None,
+    ) -> None:
+        """Begin.
+
+        Args:
+            inner: Hears everything.
+            clock: Seconds that do not jump.
+            on_reuse: Hears of stages that did not run, in place of `inner`.
+        """
         self._inner = inner
+        self._on_reuse = on_reuse or (lambda stage: inner(stage, 1.0))
         self._clock = clock
         self._records: list[StageRecord] = []
         self._warnings: list[str] = []
@@ -44,16 +57,14 @@ class StageMeter:
         self._is_reused = False
 
     def __call__(self, stage: Stage, fraction: float) -> None:
-        if stage is not self._stage:
-            self._end_stage()
-            self._stage, self._started = stage, self._clock()
-            _reset_peak_memory()
+        self._enter(stage)
         self._inner(stage, fraction)
 
     def reused(self, stage: Stage) -> None:
         """Report that `stage` is done without having run: what it makes was kept."""
-        self(stage, 1.0)
+        self._enter(stage)
         self._is_reused = True
+        self._on_reuse(stage)
 
     def preview(self, stage: Stage, png: bytes) -> None:
         self._inner.preview(stage, png)
@@ -73,6 +84,12 @@ class StageMeter:
     def warnings(self) -> tuple[str, ...]:
         """What went poorer than asked, so far."""
         return tuple(self._warnings)
+
+    def _enter(self, stage: Stage) -> None:
+        if stage is not self._stage:
+            self._end_stage()
+            self._stage, self._started = stage, self._clock()
+            _reset_peak_memory()
 
     def _end_stage(self) -> None:
         if self._stage is not None:

@@ -29,7 +29,7 @@ from server.engine import (
 from server.estimate import Estimate, StageTimes, first_position
 from server.incident import REASON as INTERNAL
 from server.incident import log_incident
-from server.jobs import Job, JobError, JobState, ReadyTask, StageProgressed
+from server.jobs import Job, JobError, JobState, ReadyTask, StageProgressed, StageState
 from server.journal import JobStore, TaskName
 from server.observe.jobs import JobTelemetry
 from server.observe.tracing import TaskSpans
@@ -397,6 +397,7 @@ class Scheduler:
                     fraction=news.fraction,
                     job_fraction=fraction,
                     remaining_s=remaining_s,
+                    state=StageState.REUSED if news.is_reused else StageState.RUNNING,
                 ),
                 begins=news.stage not in begun,
             )

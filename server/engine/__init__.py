@@ -192,10 +192,11 @@ class TaskOutcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Progressed:
-    """A stage is done to `fraction` in [0, 1]."""
+    """A stage is done to `fraction` in [0, 1]. is_reused: it did not run, its result was kept."""
 
     stage: Stage
     fraction: float
+    is_reused: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -127,6 +127,12 @@ class Reporter:
             self._next_report_s = now_s + _REPORT_EVERY_S
             self._report(Progressed(stage=stage, fraction=min(1.0, max(0.0, float(fraction)))))
 
+    def reused(self, stage: Stage) -> None:
+        """Report that a stage did not run, since its result was kept."""
+        self.check()
+        self.stage = stage
+        self._report(Progressed(stage=stage, fraction=1.0, is_reused=True))
+
     def preview(self, stage: Stage, png: bytes) -> None:
         self.check()
         self._report(Previewed(stage=stage, image=self._store.put(png)))
@@ -264,7 +270,7 @@ class Worker:
 
     def _outcome(self, reporter: Reporter) -> TaskOutcome:
         task = reporter.task
-        meter = StageMeter(reporter, time.monotonic)
+        meter = StageMeter(reporter, time.monotonic, reporter.reused)
         match task.kind:
             case TaskKind.GENERATE:
                 request = GenerateRequest(

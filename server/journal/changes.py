@@ -557,11 +557,14 @@ def _reused(job: Job, stage: Stage, fraction: float) -> StageProgressed:
 
 def _in_step(job: Job, progress: StageProgressed, begins: bool) -> StageProgressed:
     """Return progress that fits what was told before."""
+    state = progress.state
+    if state is StageState.RUNNING and progress.fraction >= 1:
+        state = StageState.SUCCEEDED
     return replace(
         progress,
         # An estimate may fall, what is shown may not.
         job_fraction=max(job.details.fraction, progress.job_fraction),
-        state=StageState.SUCCEEDED if progress.fraction >= 1 else StageState.RUNNING,
+        state=state,
         attempt=_attempt_of(job, progress.stage, begins=begins),
     )
 

@@ -32,7 +32,8 @@ class JobTelemetry:
     def ran(self, records: Iterable[StageRecord]) -> None:
         """A task has ended well; `records` are of its own stages."""
         for record in records:
-            self._metrics.stage_ended(record.stage.value, record.seconds)
+            if not record.reused:  # those are in the log
+                self._metrics.stage_ended(record.stage.value, record.seconds)
 
     def committed(self, commit: Commit) -> None:
         """The journal has made changes durable."""
