@@ -33,9 +33,8 @@ import numpy as np
 from PIL import Image as Picture
 
 from benchmarks import meshes, peers
-from benchmarks.authored import levels, pictures, psnr
-from benchmarks.baking import dense_draw, whole_psnr
 from benchmarks.job import tree_memory_bytes
+from benchmarks.looks import dense_draw, levels, pictures, psnr, whole_psnr
 from benchmarks.repair import colored
 from pipeline import AssetOptions, BuildRequest, StageMeter, build_asset
 from pipeline import threads as product_threads

@@ -11,52 +11,13 @@ pictures' pixels that the source or the result covers.
 import argparse
 import time
 
-import numpy as np
-from numpy.typing import NDArray
-
 from benchmarks import meshes, peers
+from benchmarks.looks import levels, pictures, psnr
 from pipeline import AssetOptions, BuildRequest, StageMeter, build_asset, surface_from_glb
 from pipeline.mesh.hulls.collision import CollisionOptions
 from pipeline.mesh.lods.lod_options import LodOptions
-from pipeline.pictures.levels import read_levels
 from pipeline.place import PlaceOptions
-from pipeline.render import Draw, Light, fit_camera, render_cut_out
 from pipeline.types import Silent
-
-PIXELS = 384
-VIEWS = tuple((yaw, pitch) for pitch in (20.0, -15.0) for yaw in (30.0, 120.0, 210.0, 300.0))
-LIGHT = Light(toward=np.array([0.4, 0.8, 0.5]), key=0.7, sky=0.5, floor=0.3)
-
-
-def levels(glb: bytes) -> list[list[Draw]]:
-    """What each LOD of a file shows."""
-    return [list(level.draws) for level in read_levels(glb).levels]
-
-
-def pictures(draws: list[Draw], like: list[Draw]) -> list[NDArray[np.uint8]]:
-    positions = np.concatenate([draw.positions for draw in like])
-    return [
-        render_cut_out(
-            draws,
-            fit_camera(positions, yaw_deg=yaw, pitch_deg=pitch),
-            size_px=PIXELS,
-            light=LIGHT,
-        )
-        for yaw, pitch in VIEWS
-    ]
-
-
-def psnr(found: list[NDArray[np.uint8]], right: list[NDArray[np.uint8]]) -> float:
-    squared, count = 0.0, 0
-    for one, two in zip(found, right, strict=True):
-        seen = (one[:, :, 3] > 0) | (two[:, :, 3] > 0)
-        flat = [
-            image[:, :, :3] * (image[:, :, 3:] / 255.0) + 128 * (1 - image[:, :, 3:] / 255.0)
-            for image in (one, two)
-        ]
-        squared += float(((flat[0] - flat[1]) ** 2).sum(axis=2)[seen].sum())
-        count += 3 * int(seen.sum())
-    return float(10 * np.log10(255**2 / max(squared / count, 1e-9)))
 
 
 def lodsmith(glb: bytes, budgets: tuple[int, ...]) -> tuple[bytes, float]:

@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import meshes, peers
-from benchmarks.authored import pictures, psnr
+from benchmarks.looks import dense_draw, lod_draw, pictures, psnr, whole_psnr
 from benchmarks.repair import colored
 from pipeline.mesh.charts.unwrap import UnwrapOptions, unwrap
 from pipeline.mesh.lods.lod import build_lods, sphere_diameter
@@ -46,7 +46,7 @@ from pipeline.texture.bake import BakeOptions, BakeResult, bake
 from pipeline.texture.interpolate import interpolate
 from pipeline.texture.rasterize import barycentrics_of_texels, rasterize
 from pipeline.texture.seams import chart_border, seam_steps
-from pipeline.types import Material, Mesh, Silent, Surface, UnwrappedMesh
+from pipeline.types import Mesh, Silent, Surface, UnwrappedMesh
 
 SIZE = 2048
 NAMES = tuple(name for name in meshes.NAMES if name != "scan")  # Igea again, ten times as dense
@@ -83,38 +83,6 @@ def made(name: str, options: LodOptions) -> Made:
         lods=unwrap([lod.mesh for lod in lods], UnwrapOptions(texture_size=SIZE), Silent()),
         meshes=tuple(lod.mesh for lod in lods),
     )
-
-
-def dense_draw(surface: Surface) -> Draw:
-    return Draw(
-        positions=surface.positions,
-        faces=surface.faces,
-        normals=surface.normals,
-        tangents=None,
-        uvs=None,
-        colors=surface.colors,
-        material=surface.materials[0],
-    )
-
-
-def lod_draw(lod: UnwrappedMesh, material: Material) -> Draw:
-    return Draw(
-        positions=lod.positions,
-        faces=lod.faces,
-        normals=lod.normals,
-        tangents=lod.tangents,
-        uvs=lod.uvs,
-        colors=None,
-        material=material,
-    )
-
-
-def whole_psnr(found: Sequence[NDArray[np.uint8]], right: Sequence[NDArray[np.uint8]]) -> float:
-    """Over whole pictures, black around: comparable with tables that were made so."""
-    flat = [
-        np.stack(images)[..., :3] * (np.stack(images)[..., 3:] / 255.0) for images in (found, right)
-    ]
-    return float(10 * np.log10(255**2 / max(((flat[0] - flat[1]) ** 2).mean(), 1e-9)))
 
 
 def texels_per_m(lod: UnwrappedMesh, size: int) -> float:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.authored import levels, pictures, psnr
+from benchmarks.looks import levels, pictures, psnr
 
 LODSMITH = Path(sys.executable).with_name("lodsmith")
 VALIDATE = Path(__file__).parent / "validate_glb" / "validate.mjs"

@@ -26,6 +26,7 @@ from PIL import Image
 
 from benchmarks import meshes
 from benchmarks.extraction import extract
+from benchmarks.looks import decibels, dense_draw, lod_draw
 from pipeline.mesh.charts.unwrap import UnwrapOptions, unwrap
 from pipeline.mesh.charts.vertex_normals import vertex_normals
 from pipeline.mesh.lods.lod import build_lods, sphere_diameter
@@ -156,18 +157,7 @@ def lods_of(surface: Surface, repaired: RepairResult) -> list[Draw]:
     )
     unwrapped = unwrap([lod.mesh for lod in lods], UnwrapOptions(), Silent())
     baked = bake(unwrapped, source, UnwrapOptions().texture_size, BakeOptions(), Silent())
-    return [
-        Draw(
-            positions=lod.positions,
-            faces=lod.faces,
-            normals=lod.normals,
-            tangents=lod.tangents,
-            uvs=lod.uvs,
-            colors=None,
-            material=baked.material,
-        )
-        for lod in unwrapped
-    ]
+    return [lod_draw(lod, baked.material) for lod in unwrapped]
 
 
 def pictures_of(draw: Draw, cameras: Sequence[Camera], *, is_culled: bool) -> list[ByteArray]:
@@ -183,7 +173,7 @@ def pictures_of(draw: Draw, cameras: Sequence[Camera], *, is_culled: bool) -> li
 
 def psnr_db(one: Sequence[ByteArray], two: Sequence[ByteArray]) -> float:
     difference = np.stack(one).astype(np.float64) - np.stack(two)
-    return float(10 * np.log10(255**2 / (difference**2).mean()))
+    return decibels(float((difference**2).mean()))
 
 
 def print_gains(names: Sequence[str], folder: Path | None) -> None:
@@ -211,15 +201,7 @@ def print_looks(
 ) -> None:
     """Compare the LODs of each of these ways to repair `mesh` with all that is `wanted` of it."""
     surface, dense = colored(mesh, mesh.positions), colored(wanted.mesh, mesh.positions)
-    whole = Draw(
-        positions=dense.positions,
-        faces=dense.faces,
-        normals=dense.normals,
-        tangents=None,
-        uvs=None,
-        colors=dense.colors,
-        material=dense.materials[0],
-    )
+    whole = dense_draw(dense)
     cameras = [
         fit_camera(dense.positions, yaw_deg=360 * n / _VIEWS, pitch_deg=_PITCHES_DEG[n % 2])
         for n in range(_VIEWS)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import meshes, peers
+from benchmarks.looks import decibels
 from pipeline.errors import BudgetUnreachable
 from pipeline.mesh.charts.vertex_normals import vertex_normals
 from pipeline.mesh.lods.simplify import Simplifier
@@ -90,7 +91,7 @@ def _psnr(one: NDArray[np.float32], two: NDArray[np.float32]) -> float:
     """Over the pixels that either shows; a normal's parts span 2."""
     is_seen = (one != 0).any(axis=2) | (two != 0).any(axis=2)
     error = float(((one[is_seen] - two[is_seen]) ** 2).mean())
-    return float(10 * np.log10(4 / max(error, 1e-12)))
+    return decibels(error, peak=2.0)
 
 
 def _reduced(peer: str, mesh: Mesh, count: int) -> tuple[Mesh, float]:

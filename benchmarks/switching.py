@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks import meshes
+from benchmarks.looks import decibels
 from pipeline.mesh.lods.lod import build_lods, measure_lods, sphere_diameter
 from pipeline.mesh.lods.lod_options import LodOptions
 from pipeline.mesh.lods.parts import PartMesh
@@ -140,8 +141,7 @@ def psnr_db(pairs: Sequence[tuple[ByteArray, ByteArray]]) -> float:
     for one, two in pairs:
         is_seen = (one[:, :, 3] > 0) | (two[:, :, 3] > 0)
         squares.append(np.square(one[is_seen, :3].astype(np.float64) - two[is_seen, :3]).ravel())
-    mean = float(np.concatenate(squares).mean())
-    return float(10 * np.log10(255**2 / mean)) if mean > 0 else float("inf")
+    return decibels(float(np.concatenate(squares).mean()))
 
 
 def row(

@@ -9,19 +9,17 @@ LOD, and the same handedness. Exit status 1 where it is missed.
 """
 
 import argparse
-import json
-import struct
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import meshes, peers
+from benchmarks.accessors import open_glb
 from benchmarks.repair import colored
 from pipeline import AssetOptions, BuildRequest, StageMeter, build_asset
 from pipeline.mesh.charts.unwrap import UnwrapOptions
@@ -33,9 +31,6 @@ NAMES = ("gen_koala", "scorpion", "fandisk", "spot", "damaged_helmet", "barrel",
 
 MOST_DEG, LEAST_SHARE = 0.1, 0.99
 _TEXTURE_SIZE = 512  # what the textures show does not matter here
-
-_DTYPES = {5121: "u1", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
-_WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,31 +80,15 @@ def with_reference_tangents(glb: bytes) -> bytes:
 
 
 def corners(glb: bytes) -> list[Corners]:
-    """All primitives that have tangents, in the order of the file's meshes.
-
-    Not by the pipeline's reader, which would make tangents good that are not.
-    """
-    (json_length,) = struct.unpack_from("<I", glb, 12)
-    document: dict[str, Any] = json.loads(glb[20 : 20 + json_length])
-    binary = glb[28 + json_length :]
-
-    def accessor(index: int) -> NDArray[np.generic]:
-        entry = document["accessors"][index]
-        view = document["bufferViews"][entry["bufferView"]]
-        dtype, width = np.dtype(_DTYPES[entry["componentType"]]), _WIDTHS[entry["type"]]
-        start = view.get("byteOffset", 0) + entry.get("byteOffset", 0)
-        stride = view.get("byteStride", width * dtype.itemsize)
-        shape, strides = (entry["count"], width), (stride, dtype.itemsize)
-        return np.ndarray(shape, dtype, binary, start, strides).copy()
-
-    found = []
-    for primitive in (p for mesh in document["meshes"] for p in mesh["primitives"]):
+    """All primitives that have tangents, in the order of the file's meshes."""
+    plain, found = open_glb(glb), []
+    for primitive in plain.primitives:
         if "TANGENT" not in primitive["attributes"]:
             continue
-        tangents = accessor(primitive["attributes"]["TANGENT"]).astype(np.float64)
+        tangents = plain.array(primitive["attributes"]["TANGENT"]).astype(np.float64)
         vertices = np.arange(len(tangents))
         if "indices" in primitive:
-            vertices = accessor(primitive["indices"])[:, 0].astype(np.int64)
+            vertices = plain.array(primitive["indices"])[:, 0].astype(np.int64)
         found.append(Corners(vertices=vertices, tangents=tangents[vertices]))
     return found
 

@@ -20,6 +20,7 @@ from typing import Literal
 
 import numpy as np
 
+from benchmarks.accessors import open_glb
 from pipeline.types import Mesh
 
 FOLDER = Path(__file__).parent
@@ -35,7 +36,6 @@ _GLTFPACK_MODES: dict[GltfpackMode, tuple[str, ...]] = {
 }
 _INTERPRETERS = {"blender": "LODSMITH_BPY_PYTHON", "vtk": "LODSMITH_VTK_PYTHON"}
 _POLL_S = 0.01
-_ACCESSOR_TYPES = {5121: np.uint8, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
 
 
 class MissingPeer(Exception):
@@ -239,31 +239,15 @@ def write_glb(mesh: Mesh) -> bytes:
 
 
 def read_glb(content: bytes) -> Mesh:
-    """Return the triangles of a GLB that a peer wrote from one of `write_glb`.
-
-    Not the pipeline's reader: that one splits vertices where normals are missing, and the peer's
-    topology would be lost.
-    """
-    length = struct.unpack_from("<I", content, 12)[0]
-    document = json.loads(content[20 : 20 + length])
-    binary = content[20 + length + 8 :]
-
-    def accessor(index: int, width: int) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
-        entry = document["accessors"][index]
-        view = document["bufferViews"][entry["bufferView"]]
-        dtype = np.dtype(_ACCESSOR_TYPES[entry["componentType"]])
-        start = view.get("byteOffset", 0) + entry.get("byteOffset", 0)
-        stride = view.get("byteStride", width * dtype.itemsize)
-        return np.ndarray(
-            (entry["count"], width), dtype, binary, start, (stride, dtype.itemsize)
-        ).copy()
-
-    if any({"matrix", "scale", "translation", "rotation"} & set(n) for n in document["nodes"]):
+    """Return the triangles of a GLB that a peer wrote from one of `write_glb`."""
+    plain = open_glb(content)
+    nodes = plain.document["nodes"]
+    if any({"matrix", "scale", "translation", "rotation"} & set(node) for node in nodes):
         raise RuntimeError("the peer moved the mesh: its node has a transform")
     positions, faces, count = [], [], 0
-    for primitive in (p for mesh in document["meshes"] for p in mesh["primitives"]):
-        rows = accessor(primitive["attributes"]["POSITION"], 3)
-        faces.append(accessor(primitive["indices"], 1).reshape(-1, 3).astype(np.int32) + count)
+    for primitive in plain.primitives:
+        rows = plain.array(primitive["attributes"]["POSITION"])
+        faces.append(plain.array(primitive["indices"]).reshape(-1, 3).astype(np.int32) + count)
         positions.append(rows.astype(np.float32))
         count += len(rows)
     return Mesh(positions=np.concatenate(positions), faces=np.concatenate(faces).astype(np.int32))
