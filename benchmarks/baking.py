@@ -13,9 +13,10 @@ of LOD0 with its maps against the dense mesh, 8 views of 384 pixels, in dB: over
 with black around as elsewhere, and over what is covered alone (bar: 40 dB for the mean of all
 meshes, whole pictures). The step between the two sides of chart borders, in 255ths, at mip 0 and 3
 (bars: 1.9 and 5.3), of LOD0, which they are for, and of all LODs: at mip 3 the charts of the last
-are a few texels wide. Texels that show a wall looking away from them (bar: 0.5 %): as the bake
-says, as a second bake of the walls' directions shows, and as the plain nearest point (libigl)
-would.
+are a few texels wide. Beside it, for each LOD, the deepest mip that it is seen at before the next
+one takes over, and the step there. Texels that show a wall looking away from them (bar: 0.5 %): as
+the bake says, as a second bake of the walls' directions shows, and as the plain nearest point
+(libigl) would.
 
 With --packed: what a LOD loses by sharing the atlas. Each LOD is charted and baked alone at the
 texel density that it has in the atlas; the difference of both pictures in dB (bar: 0.5 dB lost).
@@ -37,7 +38,7 @@ from benchmarks import meshes, peers
 from benchmarks.looks import dense_draw, lod_draw, pictures, psnr, whole_psnr
 from benchmarks.repair import colored
 from pipeline.mesh.charts.unwrap import UnwrapOptions, unwrap
-from pipeline.mesh.lods.lod import build_lods, sphere_diameter
+from pipeline.mesh.lods.lod import Lod, build_lods, measure_lods, sphere_diameter
 from pipeline.mesh.lods.lod_options import LodOptions
 from pipeline.mesh.lods.parts import PartMesh
 from pipeline.render import Draw
@@ -46,7 +47,7 @@ from pipeline.texture.bake import BakeOptions, BakeResult, bake
 from pipeline.texture.interpolate import interpolate
 from pipeline.texture.rasterize import barycentrics_of_texels, rasterize
 from pipeline.texture.seams import chart_border, seam_steps
-from pipeline.types import Mesh, Silent, Surface, UnwrappedMesh
+from pipeline.types import Image, Mesh, Silent, Surface, UnwrappedMesh
 
 SIZE = 2048
 NAMES = tuple(name for name in meshes.NAMES if name != "scan")  # Igea again, ten times as dense
@@ -72,16 +73,21 @@ class Made:
     dense: Surface
     lods: tuple[UnwrappedMesh, ...]
     meshes: tuple[Mesh, ...]
+    cut: tuple[Lod, ...]
+    diameter_m: float
 
 
 def made(name: str, options: LodOptions) -> Made:
     """Repair, reduce and unwrap a test mesh."""
     mesh = meshes.cleaned(name)
-    lods = build_lods([PartMesh(mesh=mesh)], options, Silent(), diameter_m=sphere_diameter(mesh))
+    diameter_m = sphere_diameter(mesh)
+    lods = build_lods([PartMesh(mesh=mesh)], options, Silent(), diameter_m=diameter_m)
     return Made(
         dense=colored(mesh, mesh.positions),
         lods=unwrap([lod.mesh for lod in lods], UnwrapOptions(texture_size=SIZE), Silent()),
         meshes=tuple(lod.mesh for lod in lods),
+        cut=lods,
+        diameter_m=diameter_m,
     )
 
 
@@ -92,6 +98,21 @@ def texels_per_m(lod: UnwrappedMesh, size: int) -> float:
     atlas = lod.uvs[lod.faces].astype(np.float64) * size
     texels = np.abs(np.linalg.det(atlas[:, 1:] - atlas[:, :1])).sum()
     return float(np.sqrt(texels / np.linalg.norm(sides, axis=1).sum()))
+
+
+def deepest_mips(made_: Made, options: LodOptions) -> list[float]:
+    """The mip of each LOD where the next one takes over, or, of the last, where it may be culled.
+
+    At the lines of `options`, for a surface that is seen straight on.
+    """
+    measures = measure_lods(
+        made_.cut, made_.dense.mesh, options, Silent(), diameter_m=made_.diameter_m
+    )
+    mips = []
+    for lod, measure in zip(made_.lods, measures, strict=True):
+        pixels_per_m = measure.screen_coverage * options.reference_height_px / made_.diameter_m
+        mips.append(max(0.0, float(np.log2(texels_per_m(lod, SIZE) / pixels_per_m))))
+    return mips
 
 
 def alone(made_: Made, level: int) -> Draw:
@@ -107,6 +128,12 @@ def alone(made_: Made, level: int) -> Draw:
         size //= 2
     baked = bake([lod], made_.dense, round(size * ratio), BakeOptions(), Silent())
     return lod_draw(lod, baked.material)
+
+
+def step_at(mip: float, lod: UnwrappedMesh, base_color: Image) -> float:
+    """The step across a LOD's chart borders, between mips as a shader blends them; 0 without."""
+    steps = seam_steps(chart_border([lod]).uvs, base_color, lambda: None)
+    return float(np.interp(mip, range(len(steps)), steps)) if steps else 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,10 +263,11 @@ def print_quality(names: Sequence[str], packed: Sequence[str]) -> int:
     """Return how many bars are missed."""
     missed, decibels, lost = 0, [], []
     print(
-        "| mesh | LODs | whole picture dB | covered dB | seams mip 0 / 3: LOD0; all | wrong wall: "
+        "| mesh | LODs | whole picture dB | covered dB | seams mip 0 / 3: LOD0; all "
+        "| deepest mip seen: step there, by LOD | wrong wall: "
         "bake's word / in the texture / nearest point | lost in the shared atlas, dB by LOD | |"
     )
-    print("|---" * 8 + "|")
+    print("|---" * 9 + "|")
     for name in names:
         work = made(name, LodOptions())
         if len(work.lods) < 2:
@@ -268,13 +296,17 @@ def print_quality(names: Sequence[str], packed: Sequence[str]) -> int:
             faults += ["shared atlas"] if max(losses) > MOST_LOST_DB else []
             lost += losses
         missed += len(faults)
+        seen = " / ".join(
+            f"{mip:.1f}: {step_at(mip, lod, baked.material.base_color):.2f}"
+            for mip, lod in zip(deepest_mips(work, LodOptions()), work.lods, strict=True)
+        )
         shown = "; ".join(
             " / ".join(f"{each[k]:.2f}" for k in MOST_STEP if each[k:])
             for each in (steps, baked.measure.seam_step)
         )
         print(
             f"| {name} | {len(work.lods)} | {whole:.2f} | {psnr(looks[0], right):.2f} | {shown} "
-            f"| {100 * baked.measure.missed_texel_ratio:.3f} / {100 * walls.baked:.3f} / "
+            f"| {seen} | {100 * baked.measure.missed_texel_ratio:.3f} / {100 * walls.baked:.3f} / "
             f"{100 * walls.nearest:.2f} % | {' '.join(f'{value:.2f}' for value in losses)} "
             f"| {'MISSED: ' + ', '.join(faults) if faults else ''} |",
             flush=True,
