@@ -50,8 +50,10 @@ def test_mips_agree_across_borders_and_charts_stay() -> None:
     steps_before = seam_steps(uvs, Image(pixels=before), _nothing)
     steps_after = seam_steps(uvs, Image(pixels=after), _nothing)
     assert steps_after[0] <= steps_before[0] + 0.01
-    for level in (1, 2, 3, 4, 5):
+    for level in (1, 2, 3):
         assert steps_after[level] < 0.75 * steps_before[level]
+    for level in (4, 5):  # a texel is as large as a chart here
+        assert steps_after[level] < steps_before[level]
 
 
 def test_the_same_input_gives_the_same_bytes() -> None:
