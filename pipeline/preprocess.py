@@ -9,6 +9,7 @@ from PIL import Image as Pil
 from PIL import ImageOps
 
 from pipeline.cutout import SOLID_ALPHA, cut_out
+from pipeline.damaged_pictures import DAMAGED
 from pipeline.errors import InvalidInput
 from pipeline.types import ByteArray, Progress, Stage
 
@@ -75,7 +76,7 @@ def _decode(content: bytes) -> ByteArray:
         raise InvalidInput(
             _too_large(f"more than {2 * (Pil.MAX_IMAGE_PIXELS or 0):,} pixels")
         ) from e
-    except (OSError, SyntaxError, ValueError) as e:
+    except DAMAGED as e:
         raise InvalidInput(
             f"the file is not a readable PNG, JPEG or WebP picture ({len(content)} bytes); "
             "save it as PNG"
@@ -87,7 +88,7 @@ def _decode(content: bytes) -> ByteArray:
         if upright.mode.startswith("I"):  # 16 bits of gray, which `convert` clips at 255
             upright = Pil.fromarray((np.asarray(upright) // 257).astype(np.uint8))
         return np.asarray(upright.convert("RGBA"))
-    except (OSError, SyntaxError, ValueError) as e:
+    except DAMAGED as e:
         raise InvalidInput(f"the picture is damaged: {e}; save it again as PNG") from e
 
 

@@ -94,6 +94,7 @@ def spec_from(message: pb.JobSpec) -> JobSpec:
     )
 
 
+_LONGEST_S = 315_576_000_000.0  # what a Duration may hold
 _MAX_PRIORITY = 10
 _MAX_LABELS = 16
 _MAX_LABEL_CHARACTERS = 64
@@ -129,10 +130,10 @@ def _run_fields_from(message: pb.JobSpec) -> dict[str, Any]:
         )
     run_timeout_s = None
     if message.HasField("run_timeout"):
-        run_timeout_s = message.run_timeout.ToMicroseconds() / 1e6
-        if run_timeout_s <= 0:
+        run_timeout_s = message.run_timeout.ToMilliseconds() / 1e3
+        if not 0 < run_timeout_s <= _LONGEST_S:
             raise InvalidRequest(
-                f"spec.run_timeout must be positive, got {run_timeout_s} s",
+                f"spec.run_timeout must be in [0.001, {_LONGEST_S:.0f}] s, got {run_timeout_s:g} s",
                 field="spec.run_timeout",
             )
     return {

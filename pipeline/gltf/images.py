@@ -1,21 +1,18 @@
 """The images of a glTF file, decoded within limits."""
 
 import io
-import struct
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import numpy as np
 from PIL import Image as PillowImage
 
+from pipeline.damaged_pictures import DAMAGED
 from pipeline.errors import InvalidInput
 from pipeline.gltf.container import Gltf
 from pipeline.gltf.entry import shorten
 from pipeline.types import Image
 
-# What Pillow raises on damaged files; its plug-ins do not agree on one class.
-_DAMAGED_IMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, IndexError)
 _FORMATS = ("PNG", "JPEG", "WEBP")
 
 
@@ -87,7 +84,7 @@ def _open_image(content: memoryview, place: str) -> PillowImage.Image:
         return PillowImage.open(io.BytesIO(content), formats=_FORMATS)
     except (PillowImage.DecompressionBombError, PillowImage.DecompressionBombWarning) as error:
         raise InvalidInput(f"{place} is far too large; shrink it to 4096 x 4096") from error
-    except _DAMAGED_IMAGE as error:
+    except DAMAGED as error:
         raise InvalidInput(
             f"{place} is not a PNG, JPEG or WebP image; save the texture again as PNG"
         ) from error
@@ -102,7 +99,7 @@ def _decode(image: PillowImage.Image, place: str) -> Image:
         mode = "RGBA" if image.has_transparency_data else "RGB"
         # A copy, because Pillow's own array is read-only, which numba takes for another type.
         return Image(pixels=np.array(image.convert(mode)))
-    except _DAMAGED_IMAGE as error:
+    except DAMAGED as error:
         raise InvalidInput(
             f"{place} cannot be decoded: {shorten(str(error))}; save the texture again as PNG"
         ) from error

@@ -192,6 +192,12 @@ def test_a_header_within_the_limit_whose_pixels_are_missing_is_refused() -> None
     assert "damaged" in refusal(png_header(100, 100))
 
 
+def test_a_broken_chunk_behind_the_pixels_is_refused() -> None:
+    whole = cut_out_png(8, 8, slice(2, 6), slice(2, 6))
+    end = len(whole) - len(chunk(b"IEND", b""))
+    assert "damaged" in refusal(whole[:end] + chunk(b"iCCP", b"") + whole[end:])
+
+
 def test_full_transparency_is_refused() -> None:
     message = refusal(encoded(np.zeros((50, 50, 4), np.uint8)))
     assert "transparent everywhere" in message

@@ -34,13 +34,13 @@ class Peer:
         """Create a job from a prompt."""
         return self.client.create(pb.JobSpec(prompt=prompt, **fields))
 
-    def create_mesh(self, content: str) -> pb.Job:
+    def create_mesh(self, content: str | bytes) -> pb.Job:
         """Upload a mesh and create a job from it."""
         return self.client.create(pb.JobSpec(mesh=self.upload(content)))
 
-    def upload(self, content: str) -> pb.Digest:
+    def upload(self, content: str | bytes) -> pb.Digest:
         """Upload a blob."""
-        data = content.encode()
+        data = content.encode() if isinstance(content, str) else content
         digest = pb.Digest(sha256=hashlib.sha256(data).digest(), size_bytes=len(data))
         message = pb.WriteBlobRequest(upload_id=uuid.uuid4().hex, digest=digest, data=data)
         self.blobs.WriteBlob(iter([message]))

@@ -18,6 +18,7 @@ from typing import Protocol, cast
 NAMES = (
     "adapters",
     "calls",
+    "frames",
     "glb",
     "pictures",
     "provenance",

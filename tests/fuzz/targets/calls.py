@@ -1,13 +1,11 @@
-"""Calls: bytes of every request, sent to a server that takes no jobs.
+"""Calls: bytes of every request, sent to a server that has one job and takes no others.
 
 The first byte chooses the method, the rest is its request; a stream of requests has this one alone.
 """
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from random import Random
 from typing import Any
 
 import grpc
@@ -15,41 +13,32 @@ from google.rpc import error_details_pb2 as details  # type: ignore[import-untyp
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
 from server.calls.errors import DETAILS_KEY
-from server.cli.embedded import running_server
-from tests.fuzz.targets import requests
-from tests.server.conftest import config_in
+from tests.fuzz.closed_server import ClosedServer, closed_server
+from tests.fuzz.mutations.messages import changed_message
+from tests.fuzz.targets.requests import RPCS
+from tests.fuzz.targets.requests import seeds as requests
 
 _TIMEOUT_S = 20.0
-# Answered since events can be read without a stream and jobs deleted; until then INTERNAL.
-_UNANSWERED = frozenset({"ListJobEvents", "RetryJob", "DeleteJob"})
 
+_server: ClosedServer
 # Any: without serializers a channel takes bytes, which its stubs do not know.
-_channel: Any = None
+_channel: Any
 
 
 @contextmanager
 def prepared() -> Iterator[None]:
     """Run a server: every request is checked, and in the end the queue is full."""
-    global _channel
-    with TemporaryDirectory(prefix="lodsmith-fuzz-") as folder:
-        config = replace(
-            config_in(Path(folder)),
-            max_queued_jobs=0,
-            warm_generator=False,
-            spare_mesh_workers=0,
-            log_level="ERROR",
-        )
-        with running_server(config) as address, grpc.insecure_channel(address) as _channel:
-            yield
+    global _channel, _server
+    with closed_server() as _server, grpc.insecure_channel(_server.address) as _channel:
+        yield
 
 
 def consume(data: bytes) -> None:
     if not data:
         return
-    rpc = requests.RPCS[data[0] % len(requests.RPCS)]
-    if rpc.name in _UNANSWERED:
-        return
-    content = data[1:]
+    rpc = RPCS[data[0] % len(RPCS)]
+    # The job stays for other requests.
+    content = data[1:] if rpc.name == "DeleteJob" else _server.with_job(data[1:])
     try:
         if rpc.takes_stream:
             _channel.stream_unary(rpc.path)(iter([content]), timeout=_TIMEOUT_S)
@@ -61,11 +50,13 @@ def consume(data: bytes) -> None:
         _check_refusal(rpc.name, error)
 
 
-mutate = requests.mutate
+def mutate(data: bytes, random: Random) -> bytes:
+    number = data[0] if data and random.randrange(8) else random.randrange(len(RPCS))
+    return bytes([number]) + changed_message(data[1:], RPCS[number % len(RPCS)].request, random)
 
 
 def seeds() -> Mapping[str, bytes]:
-    return requests.seeds()
+    return {name: content for name, content in requests().items() if not name.endswith(".json")}
 
 
 _DEFECTS = frozenset(
