@@ -98,7 +98,8 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> Build:
     from pipeline.export.parts import Billboard
     from pipeline.mesh.lods.lod import build_lods, measure_lods, sphere_diameter
     from pipeline.mesh.lods.parts import PartMesh, joined
-    from pipeline.preview import preview_sheet
+    from pipeline.pictures.viewpoint import PREVIEW_PX
+    from pipeline.preview import preview_sheet, render_clay, render_textured
     from pipeline.quality.materials import material_facts
 
     options = replace(  # as the report gives them
@@ -109,6 +110,7 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> Build:
     cleaned, new_repaired = _cleaned(request, meter)
     surface, pieces = cleaned.surface, cleaned.pieces
     drawn = cleaned.drawn
+    meter.preview(Stage.REMESH, render_clay([drawn], PREVIEW_PX))
     diameter_m = sphere_diameter(drawn)
     parts = [
         PartMesh(
@@ -126,8 +128,10 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> Build:
         diameter_m=diameter_m,
         is_split_by_area=options.parts.share == "area",
     )
+    meter.preview(Stage.SIMPLIFY, render_clay([lod.mesh for lod in lods], PREVIEW_PX))
     laid = textured(lods, surface, parts, options, meter)
     unwrapped, lods = laid.unwrapped, laid.lods
+    meter.preview(Stage.BAKE, render_textured(unwrapped[0], laid.materials[0], PREVIEW_PX))
     whole, _ = joined([piece.mesh for piece in pieces])
     measures = measure_lods(lods, whole, options.lod, meter, diameter_m=diameter_m)
     collisions, new_hulls = _collisions(request, pieces, meter)

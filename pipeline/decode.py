@@ -12,6 +12,7 @@ from PIL import Image as Pil
 
 from pipeline.errors import InvalidInput
 from pipeline.model.formats import ColorSource, DecodeOptions
+from pipeline.pictures.viewpoint import PREVIEW_PX
 from pipeline.srgb import linear_from_srgb
 from pipeline.stored_surface import surface_to_bytes
 from pipeline.types import (
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from pipeline.model.sparse import SparseTensor
 
 GENERATED_ROUGHNESS = 0.8
-PREVIEW_PX = 256
 # From the front right, slightly above, as all previews; the front is -Y while Z is up.
 _PREVIEW_YAW_DEG, _PREVIEW_PITCH_DEG = 180.0 - 32.0, 18.0
 _PREVIEW_BACKGROUND = (0.91, 0.914, 0.922)

@@ -1,18 +1,20 @@
 """Pictures of assets on the CPU: what an artist sees before the engine does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from PIL import Image as PillowImage
 from PIL import ImageDraw
 
+from pipeline.mesh.measuring.shading_normals import smooth_normals
 from pipeline.pictures.levels import Level, read_levels
 from pipeline.pictures.sheet import BODY_PX, font, to_png
 from pipeline.pictures.viewpoint import Viewpoint
 from pipeline.render import Draw, render
-from pipeline.types import Surface
+from pipeline.types import Material, Mesh, Surface, UnwrappedMesh
 
 _VIEW = Viewpoint()
+_CLAY = Material(base_color_factor=(0.5, 0.5, 0.5, 1.0), metallic_factor=0.0, double_sided=True)
 _LABEL_PX = 30
 _LABEL_COLOR, _SHEET_COLOR = (40, 44, 52), (232, 233, 235)
 
@@ -54,6 +56,44 @@ def render_surface(surface: Surface, size_px: int = _VIEW.size_px) -> bytes:
     )
     camera = Level(draws=draws).camera(view.yaw_deg, view.pitch_deg)
     return to_png(render(draws, camera, size_px=size_px))
+
+
+def render_clay(meshes: Sequence[Mesh], size_px: int = _VIEW.size_px) -> bytes:
+    """Return a PNG with meshes side by side, shapes alone, from where the first is seen whole."""
+    levels = [
+        Level(
+            draws=(
+                Draw(
+                    positions=mesh.positions,
+                    faces=mesh.faces,
+                    normals=smooth_normals(mesh.positions, mesh.faces),
+                    tangents=None,
+                    uvs=None,
+                    colors=None,
+                    material=_CLAY,
+                ),
+            )
+        )
+        for mesh in meshes
+    ]
+    camera = levels[0].camera(_VIEW.yaw_deg, _VIEW.pitch_deg)
+    row = [render(level.draws, camera, size_px=size_px) for level in levels]
+    return to_png(np.concatenate(row, axis=1))
+
+
+def render_textured(mesh: UnwrappedMesh, material: Material, size_px: int = _VIEW.size_px) -> bytes:
+    """Return a square PNG of a LOD with its textures, before there is a file of it."""
+    draw = Draw(
+        positions=mesh.positions,
+        faces=mesh.faces,
+        normals=mesh.normals,
+        tangents=mesh.tangents,
+        uvs=mesh.uvs,
+        colors=None,
+        material=material,
+    )
+    camera = Level(draws=(draw,)).camera(_VIEW.yaw_deg, _VIEW.pitch_deg)
+    return to_png(render((draw,), camera, size_px=size_px))
 
 
 def preview_sheet(

@@ -252,7 +252,7 @@ def surface_from_glb(content: bytes, max_triangles: int, progress: Progress) -> 
     Raises:
         InvalidInput: Also if its scene has more triangles than `max_triangles`.
     """
-    from pipeline.decode import PREVIEW_PX
+    from pipeline.pictures.viewpoint import PREVIEW_PX
     from pipeline.preview import render_surface
     from pipeline.read_glb import ReadLimits, read_glb
     from pipeline.scene import assembled

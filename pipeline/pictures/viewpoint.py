@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from pipeline.errors import InvalidInput
 
+PREVIEW_PX = 256  # of pictures that only tell how far a job is
+
 
 @dataclass(frozen=True, kw_only=True)
 class Viewpoint:

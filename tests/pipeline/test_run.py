@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image as PillowImage
 from torch import nn
 
 from pipeline import (
@@ -511,7 +513,12 @@ def test_building_reports_its_stages_in_order(
     assert first_calls == BUILD_STAGES
     assert all(0 <= fraction <= 1 for _, fraction in build_listener.calls)
     assert build_listener.calls[-1] == (Stage.EXPORT, 1.0)
-    assert build_listener.previews == [(Stage.EXPORT, artifacts[2].content)]
+    # Shape as soon as there is one, its LODs and its textures, each before the next work begins.
+    shown = [stage for stage, _ in build_listener.previews]
+    assert shown == [Stage.REMESH, Stage.SIMPLIFY, Stage.BAKE, Stage.EXPORT]
+    assert build_listener.previews[-1][1] == artifacts[2].content
+    widths = [PillowImage.open(BytesIO(png)).width for _, png in build_listener.previews[:3]]
+    assert widths == [256, 4 * 256, 256]
 
 
 def test_the_same_surface_gives_the_same_model_and_preview(
