@@ -518,7 +518,7 @@ def test_building_reports_its_stages_in_order(
     assert shown == [Stage.REMESH, Stage.SIMPLIFY, Stage.BAKE, Stage.EXPORT]
     assert build_listener.previews[-1][1] == artifacts[2].content
     widths = [PillowImage.open(BytesIO(png)).width for _, png in build_listener.previews[:3]]
-    assert widths == [256, 4 * 256, 256]
+    assert widths == [256, 2 * 256, 256]
 
 
 def test_the_same_surface_gives_the_same_model_and_preview(
