@@ -10,7 +10,7 @@ TARGETS ?=
 BIN    := .venv/bin
 READY  := .venv/.ready
 
-.PHONY: help setup run test check format protos release-contract serve train-starter bench bench-geometry bench-textures crash-loop fuzz gallery clean
+.PHONY: help setup run test check format protos release-contract serve train-starter bench bench-geometry bench-textures crash-loop fuzz gallery clean-kernels clean
 
 help: ## Print the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
@@ -84,5 +84,8 @@ fuzz: $(READY) ## Fuzz what reads strangers' bytes: MINUTES=10 for each target, 
 gallery: $(READY) ## Draw the LODs of all test meshes, shaded and as wireframe, into build/gallery
 	$(BIN)/python -m benchmarks.gallery --out build/gallery
 
-clean: ## Remove what the other targets made
+clean-kernels: ## Compile kernels anew: their caches do not notice when another file that they call changes
+	find pipeline \( -name '*.nbi' -o -name '*.nbc' \) -delete
+
+clean: clean-kernels ## Remove what the other targets made
 	rm -rf .venv out build

@@ -1,8 +1,8 @@
 """Which texel is meant beyond the borders of a texture."""
 
-import math
 from collections.abc import Mapping
 
+import numpy as np
 from numba import njit
 
 from pipeline.types import Image, Wrap
@@ -19,13 +19,19 @@ def wrap_codes(image: Image) -> tuple[int, int]:
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def folded(coordinate: float, code: int) -> float:
-    """Return where in [0, 1] of the texture a coordinate reads; `code` is of `wrap_codes`."""
+    """Return where in [0, 1] of the texture a coordinate reads; `code` is of `wrap_codes`.
+
+    Whatever a stranger's file says: coordinates may be beyond what an integer holds, and what was
+    interpolated between such ones no number at all.
+    """
+    if not np.isfinite(coordinate):
+        return 0.0
     if code == _CLAMP:
         return min(max(coordinate, 0.0), 1.0)
     if code == _MIRROR:
-        within = coordinate - 2.0 * math.floor(coordinate / 2.0)
+        within = coordinate - 2.0 * np.floor(coordinate / 2.0)
         return 2.0 - within if within > 1.0 else within
-    return coordinate - math.floor(coordinate)
+    return coordinate - np.floor(coordinate)  # not `math.floor`, which makes an integer here
 
 
 @njit(cache=True, error_model="numpy", nogil=True)

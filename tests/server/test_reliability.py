@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROWS = re.findall(r"^\| (\d+) \| (.+) \| (.+) \|$", (ROOT / "docs/reliability.md").read_text(), re.M)
+PAGE = (ROOT / "docs/reliability.md").read_text()
+ROWS = re.findall(r"^\| (\d+) \| (.+) \| (.+) \|$", PAGE, re.MULTILINE)
 
 
 @pytest.mark.parametrize(("number", "promise", "held_by"), ROWS, ids=[row[0] for row in ROWS])
