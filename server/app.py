@@ -17,7 +17,7 @@ from grpc_health.v1._async import HealthServicer
 
 from pipeline.errors import InvalidInput
 from server.access.audit import AuditLog
-from server.access.audit_file import AuditFile
+from server.access.audit_file import FILE_NAME, AuditFile
 from server.access.certificates import CertificateFiles, CertificateWatch
 from server.access.gate import Gate
 from server.access.rate_limit import RateLimit
@@ -116,7 +116,7 @@ class Server:
             if config.needs_token
             else None
         )
-        self._audit = AuditLog(AuditFile(config.data_dir / "audit.log"), clock=_now_us)
+        self._audit = AuditLog(AuditFile(config.data_dir / FILE_NAME), clock=_now_us)
         desk = self._desk()
         rpcs = self._rpcs()
         self._grpc = grpc_port.grpc_server(
