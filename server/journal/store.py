@@ -16,6 +16,7 @@ from server.jobs import (
     Happening,
     Job,
     JobError,
+    JobEvent,
     JobSpec,
     JobState,
     ReadyTask,
@@ -483,7 +484,7 @@ class JobStore:
 
     def _announce(self, commit: Commit) -> None:
         """Hand out results and wake followers; on the event loop."""
-        if any(isinstance(entry.event.happening, StateChanged) for _, entry in commit.news):
+        if any(_moves_the_queue(entry.event) for _, entry in commit.news):
             self._queue_until_s = 0.0
         for uid, entries in _by_job(commit.news).items():
             self._tails.extend(uid, entries)
@@ -500,6 +501,11 @@ def _by_job(news: Iterable[tuple[str, Entry]]) -> dict[str, list[Entry]]:
     for uid, entry in news:
         grouped.setdefault(uid, []).append(entry)
     return grouped
+
+
+def _moves_the_queue(event: JobEvent) -> bool:
+    """Whether a job has come into the queue or left it."""
+    return event.sequence == 1 or isinstance(event.happening, StateChanged)
 
 
 def _log_failed_post(done: "asyncio.Future[object]") -> None:
