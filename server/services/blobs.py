@@ -1,7 +1,7 @@
 """BlobService: bytes in and out."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, closing
 
 from server import convert
@@ -128,9 +128,14 @@ class BlobService:
             call.project, first.upload_id, digest, is_there=is_there
         ) as upload:
             yield upload
-            await asyncio.to_thread(upload.finish)
-            if upload.is_complete and not is_there:
-                await self._store.own_blob(call.project, digest)
+            await _to_its_end(self._finish(upload, call.project, digest, is_there=is_there))
+
+    async def _finish(
+        self, upload: Upload, project: str, digest: Digest, *, is_there: bool
+    ) -> None:
+        await asyncio.to_thread(upload.finish)
+        if upload.is_complete and not is_there:
+            await self._store.own_blob(project, digest)
 
     async def _append(
         self, upload: Upload, request: pb.WriteBlobRequest | pb.WriteBlobChunkRequest
@@ -141,8 +146,22 @@ class BlobService:
                 field="data",
                 metadata={"max_bytes": str(CHUNK_BYTES)},
             )
-        await asyncio.to_thread(upload.append, request.offset, request.data)
+        await _to_its_end(asyncio.to_thread(upload.append, request.offset, request.data))
         self._metrics.blob_received(len(request.data))
+
+
+async def _to_its_end(work: Coroutine[None, None, None]) -> None:
+    """Wait for `work` also when the call is cut meanwhile.
+
+    A thread goes on after its call. The upload must stay busy as long, or the client's next stream
+    counts and writes the same bytes beside it.
+    """
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait((task,))
+        raise
 
 
 def _resource(digest: Digest) -> str:
