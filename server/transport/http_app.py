@@ -128,19 +128,19 @@ class HttpApp:
         except UnicodeDecodeError:  # in a header
             await _answer_nothing(wire, 400)
             return
+        origin = exchange.headers.get("origin", "")
+        is_foreign = self._rules.is_foreign_origin(origin)
+        wire.add_headers({"vary": "Origin"})
+        if is_foreign:
+            wire.add_headers(self._rules.headers(origin))
         if refused := self._refused(scope, exchange):
             http_status, refusal = refused
             logger.info("refused with %d: %s", http_status, refusal)
             await exchange.refuse(status_of(refusal), http_status)
             return
-        origin = exchange.headers.get("origin", "")
-        if self._rules.is_foreign_origin(origin):
-            wire.add_headers(self._rules.headers(origin))
-            if exchange.method == "OPTIONS":
-                await exchange.answer(204, headers=self._rules.preflight_headers())
-                return
-        wire.add_headers({"vary": "Origin"})
-        if exchange.path in self._paths:
+        if is_foreign and exchange.method == "OPTIONS":
+            await exchange.answer(204, headers=self._rules.preflight_headers())
+        elif exchange.path in self._paths:
             await self._calls(scope, wire.receive, wire.send)
         else:
             await self._plain(exchange)

@@ -112,6 +112,23 @@ def test_a_page_of_an_allowed_origin_may_call_and_read() -> None:
     asyncio.run(call())
 
 
+def test_a_page_of_an_allowed_origin_can_read_why_it_was_refused() -> None:
+    async def call() -> None:
+        async with port_of(Jobs(), rules=RULES) as (http_port, port):
+            lines = {"origin": PAGE}
+            nowhere = await asyncio.to_thread(ask_port, port, "GET", "/nowhere", None, lines)
+            head = lines | {"x-long": "x" * 16_400}
+            too_long = await asyncio.to_thread(ask_port, port, "GET", "/nowhere", None, head)
+            http_port._app._is_stopping = True
+            stopping = await asyncio.to_thread(ask_port, port, "POST", GET_JOB, b"{}", lines)
+        assert [nowhere.status, too_long.status, stopping.status] == [404, 431, 503]
+        for answer in (nowhere, too_long, stopping):
+            assert answer.headers["access-control-allow-origin"] == PAGE
+            assert answer.headers["vary"] == "Origin"
+
+    asyncio.run(call())
+
+
 def test_every_answer_keeps_browsers_from_guessing_and_storing(ask: Ask) -> None:
     for path in ("/v1/version", "/nothing", GET_JOB):
         answer = ask(
