@@ -15,7 +15,7 @@ from contextlib import aclosing, asynccontextmanager, contextmanager
 from pipeline.errors import PipelineError
 from server.access.audit import AuditEntry, AuditLog, is_audited
 from server.access.gate import Gate
-from server.access.principal import Principal
+from server.access.principal import Principal, Scope
 from server.access.rate_limit import RateLimit
 from server.calls import Call, CallHead
 from server.calls.errors import CallStatus, status_of, status_of_defect
@@ -74,7 +74,7 @@ class Desk:
         self, rpc: Rpc, head: CallHead, request: Request | AsyncIterator[Request]
     ) -> Response:
         """Answer a call that gives one response. Raises `CallEnded`."""
-        async with self._call(rpc, head) as call:
+        async with self._call(rpc.name, rpc.scope, head) as call:
             if isinstance(request, AsyncIterator):
                 requests = (well_formed(item) async for item in request)
                 response: Response = await rpc.method(requests, call)
@@ -86,14 +86,22 @@ class Desk:
         self, rpc: Rpc, head: CallHead, request: Request
     ) -> AsyncGenerator[Response, None]:
         """Answer a call that gives a stream of responses. Raises `CallEnded`."""
-        async with self._call(rpc, head) as call:
+        async with self._call(rpc.name, rpc.scope, head) as call:
             with self._stream(call.project):
                 async with aclosing(rpc.method(well_formed(request), call)) as responses:
                     async for response in responses:
                         yield response
 
+    async def admit(self, name: str, scope: Scope, head: CallHead) -> None:
+        """Let in what is no call of the contract, but is for some callers only.
+
+        Raises `CallEnded`.
+        """
+        async with self._call(name, scope, head):
+            pass
+
     @asynccontextmanager
-    async def _call(self, rpc: Rpc, head: CallHead) -> AsyncIterator[Call]:
+    async def _call(self, name: str, scope: Scope | None, head: CallHead) -> AsyncIterator[Call]:
         """Be around one call."""
         forget_notes()
         note(request_id=head.request_id)
@@ -101,9 +109,7 @@ class Desk:
         code, reason, told = "OK", "", "OK"
         principal: Principal | None = None
         call: Call | None = None
-        span = start_call(
-            self._tracer, rpc.name, head.transport, head.metadata.get("traceparent", "")
-        )
+        span = start_call(self._tracer, name, head.transport, head.metadata.get("traceparent", ""))
         try:
             principal = self._gate.admit(
                 head.metadata.get("authorization"),
@@ -117,9 +123,9 @@ class Desk:
             )
             if self._rates is not None:
                 self._rates.take(principal.project)
-            if rpc.scope is not None:
-                principal.check(rpc.scope)
-            call = Call(name=rpc.name, head=head, principal=principal, traceparent=span.traceparent)
+            if scope is not None:
+                principal.check(scope)
+            call = Call(name=name, head=head, principal=principal, traceparent=span.traceparent)
             yield call
         except (PipelineError, Refusal) as error:
             status = status_of(error)
@@ -129,23 +135,23 @@ class Desk:
             code, told = "CANCELLED", "left by the client"
             raise
         except Exception as error:
-            incident = log_incident(logger, rpc.name)
+            incident = log_incident(logger, name)
             code, reason = "INTERNAL", INTERNAL
             told = f"INTERNAL, incident {incident.number}"
             raise CallEnded(status_of_defect(incident)) from error
         finally:
             seconds = time.monotonic() - start_s
-            logger.info("%s: %s (%.0f ms)", rpc.name, told, 1000 * seconds)
-            self._metrics.call_ended(rpc.name, head.transport, code, seconds)
+            logger.info("%s: %s (%.0f ms)", name, told, 1000 * seconds)
+            self._metrics.call_ended(name, head.transport, code, seconds)
             span.end(reason)
-            if is_audited(rpc.name, reason):
+            if is_audited(name, reason):
                 await self._audit.record(
                     AuditEntry(
                         request_id=head.request_id,
                         principal=principal.name if principal else "",
                         project=principal.project if principal else "",
                         peer=head.peer_host,
-                        rpc=rpc.name,
+                        rpc=name,
                         resource=call.resource if call else "",
                         code=code,
                         reason=reason,

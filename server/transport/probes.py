@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from server.access.principal import Scope
 from server.calls.desk import Desk
 from server.calls.messages import read_response
 from server.calls.rpcs import Rpc
@@ -17,7 +18,7 @@ _API_VERSION = "1"
 
 @dataclass(frozen=True, kw_only=True)
 class Probes:
-    """Answers of the process, not of a service; only the models are told to callers alone.
+    """Answers of the process, not of a service. Models are told to callers, figures to admins.
 
     info: `GetServerInfo` of the table.
     version: the server's.
@@ -36,10 +37,11 @@ class Probes:
         return path in PATHS and (path != "/metrics" or self.metrics is not None)
 
     async def answer(self, exchange: Exchange) -> None:
-        """Answer a GET or HEAD of one of `PATHS`."""
+        """Answer a GET or HEAD of one of `PATHS`. Raises `CallEnded`."""
         await exchange.body(0)
         if exchange.path == "/metrics":
             assert self.metrics is not None
+            await self.desk.admit("Metrics", Scope.ADMIN, exchange.head)
             await exchange.answer(200, self.metrics(), _PROMETHEUS)
         elif exchange.path == "/v1/version":
             await exchange.answer_json(200, {"release": self.version, "api": _API_VERSION})

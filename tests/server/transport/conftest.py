@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import socket
 import struct
 import tempfile
 import time
@@ -74,6 +75,12 @@ def ask_port(
 def http_port_of(peer: Peer) -> int:
     """Return the port that a server tells."""
     return peer.client.info().http_port
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on, for a server that does not tell its own."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 @pytest.fixture

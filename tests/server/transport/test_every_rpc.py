@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import socket
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -24,7 +23,13 @@ from server.calls.errors import DETAILS_KEY
 from server.calls.rpcs import Rpc
 from server.pb import lodsmith_pb2 as pb
 from tests.server.conftest import Peer
-from tests.server.transport.conftest import Services, ask_port, http_port_of, table_of
+from tests.server.transport.conftest import (
+    Services,
+    ask_port,
+    free_port,
+    http_port_of,
+    table_of,
+)
 
 RPCS = {rpc.name: rpc for rpc in table_of(Services())}
 NO_JOB = "jobs/" + "0" * 32
@@ -204,11 +209,6 @@ def test_a_call_without_a_token_ends_alike_on_every_transport(
         assert (nim.status, nim.json) == (401, {"detail": refused.message})
         assert ask_port(port, "GET", "/v1/metadata").status == 401
         assert ask_port(port, "GET", "/v1/health/live").status == 200
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def by_grpc(server: Peer, rpc: Rpc, requests: Sequence[Message]) -> Outcome:
