@@ -152,9 +152,9 @@ class Server:
         await self._scheduler.start()
         self._collector.start()
 
-    async def hurry(self) -> None:
+    def hurry(self) -> None:
         """Cut a `stop` short that waits for running jobs: they go back to the queue now."""
-        await self._engine.stop()
+        self._scheduler.hurry()
 
     async def stop(self, drain_s: float) -> None:
         """Stop in order: no new jobs, running ones end or go back to the queue, no more calls."""
@@ -306,7 +306,7 @@ async def serve(config: ServerConfig) -> None:
     hurrying = asyncio.create_task(hurry.wait())
     await asyncio.wait((stopping, hurrying), return_when=asyncio.FIRST_COMPLETED)
     if not stopping.done():
-        await server.hurry()
+        server.hurry()
     hurrying.cancel()
     await stopping
     logger.info("stopped")

@@ -167,6 +167,10 @@ class Scheduler:
             with suppress(asyncio.CancelledError):
                 await self._dispatcher
 
+    def hurry(self) -> None:
+        """Make `drain` wait no longer."""
+        self._is_quiet.set()
+
     # What runs next
 
     async def _dispatch_forever(self) -> None:

@@ -529,6 +529,26 @@ def test_all_tasks_of_a_job_share_its_time_and_the_server_has_the_last_word(
     held(tmp_path, act, clock=lambda: now_us[0], max_run_timeout_s=60.0)
 
 
+def test_a_drain_that_is_hurried_puts_back_what_runs_and_what_waits_for_its_next_task(
+    tmp_path: Path,
+) -> None:
+    async def act(house: House) -> None:
+        jobs = [await house.create(CHAIR), await house.create(TABLE)]
+        house.engine.end(await house.started())
+        tasks = [await house.started(), await house.started()]
+        house.engine.end(next(task for task in tasks if task.kind is TaskKind.GENERATE))
+        while not house.store.ready_tasks(WorkerKind.MESH):  # the other build runs
+            await asyncio.sleep(0)
+        draining = asyncio.create_task(house.scheduler.drain(3600))
+        await asyncio.sleep(0)
+        house.scheduler.hurry()
+        await draining
+        states = [house.store.job(job.uid, project=None).state for job in jobs]
+        assert states == [JobState.QUEUED, JobState.RUNNING]
+
+    held(tmp_path, act)
+
+
 def test_projects_take_turns_and_priority_comes_first(tmp_path: Path) -> None:
     async def act(house: House) -> None:
         def spec(number: int, priority: int = 0) -> JobSpec:
