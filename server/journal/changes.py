@@ -422,9 +422,10 @@ class Journal:
             return self._end(job, JobState.CANCELLED)
         if job.state is not JobState.RUNNING:
             return job
-        job = self._stop_clock(job)
         self.database.execute(
-            "UPDATE tasks SET state = 'ready' WHERE job_uid = ? AND state = 'running'", (uid,)
+            "UPDATE tasks SET state = 'ready', start_us = NULL"
+            " WHERE job_uid = ? AND state = 'running'",
+            (uid,),
         )
         return self.record(job, StateChanged(state=JobState.QUEUED))
 

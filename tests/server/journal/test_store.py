@@ -192,6 +192,21 @@ def test_a_report_of_an_older_attempt_is_not_believed(tmp_path: Path) -> None:
     run(tmp_path, act)
 
 
+def test_a_try_that_the_server_ends_costs_its_job_no_time(tmp_path: Path) -> None:
+    clock = SetClock()
+
+    async def act(store: JobStore) -> None:
+        job = await create(store)
+        await start(store)
+        clock.pass_s(100)
+        assert (await store.requeue(job.uid)).run_us == 0
+        await start(store)
+        clock.pass_s(1)
+        assert (await store.fail(job.uid, ERROR)).run_us == pytest.approx(1e6, abs=100)
+
+    run(tmp_path, act, clock)
+
+
 def test_a_task_of_a_cancelled_job_does_not_start(tmp_path: Path) -> None:
     async def act(store: JobStore) -> None:
         job, _ = await store.create(project=P, request_id="", spec=SPEC)
