@@ -103,11 +103,17 @@ class Journal:
 
     # Jobs
 
+    def check(self, new: NewJob) -> Job | None:
+        """Raise if a job may not be added; returns the one that has its request id, if any."""
+        known = self._known(new)
+        if known is None:
+            self._check_jobs_quota(new.project)
+        return known
+
     def create(self, new: NewJob, uid: str) -> tuple[Job, bool]:
         """Add a job, or return the one that has its request id and True."""
-        if known := self._known(new):
+        if known := self.check(new):
             return known, True
-        self._check_jobs_quota(new.project)
         now_us = self.now_us()
         job = Job(
             uid=uid,
@@ -176,8 +182,10 @@ class Journal:
         """Write down a job's tasks; what an earlier job has made counts as done."""
         earlier: list[str] = []
         if job.spec.surfaces_of:
-            self.job(job.spec.surfaces_of, job.project)  # it is the project's
-            earlier = self.reads.outcomes_before_build(job.spec.surfaces_of)
+            # What was exported once has the surfaces itself; where they came from may be gone.
+            source = job.retry_of or job.spec.surfaces_of
+            self.job(source, job.project)  # it is the project's
+            earlier = self.reads.outcomes_before_build(source)
         for text in earlier:
             digests = loads(TaskOutcome, text).digests
             blobs.hold(self.database, job.project, job.uid, digests, job.create_us)
@@ -201,8 +209,10 @@ class Journal:
     def retry(
         self, uid: str, project: str, request_id: str, from_stage: Stage | None, new_uid: str
     ) -> tuple[Job, bool]:
-        """Add a job like one that has ended."""
-        job = self._ended(uid, project, "RetryJob")
+        """Add a job like one that has ended, which may be gone when the call is repeated."""
+        job = self.reads.job_of_request(project, request_id) if request_id else None
+        if job is None or job.retry_of != uid:
+            job = self._ended(uid, project, "RetryJob")
         new = NewJob(
             project=project,
             request_id=request_id,

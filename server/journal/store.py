@@ -360,6 +360,11 @@ class JobStore:
 
     # Writes. Each returns after its commit.
 
+    async def check(self, *, project: str, request_id: str, spec: JobSpec) -> None:
+        """Raise what `create` would raise for its request id and for quotas."""
+        new = NewJob(project=project, request_id=request_id, spec=spec)
+        await self._write(lambda journal: journal.check(new), is_new_work=True)
+
     async def create(self, *, project: str, request_id: str, spec: JobSpec) -> tuple[Job, bool]:
         """Add a job. With a known `request_id` return that job and True instead.
 

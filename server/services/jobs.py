@@ -65,10 +65,12 @@ class JobService:
         """See the contract."""
         self._drain.check()
         _check_request_id(request.request_id)
-        spec = await self._checked(request.spec, call.project)
-        if not self._is_known(call.project, request.request_id):
+        known = self._known(call.project, request.request_id)
+        spec = await self._checked(request.spec, call.project, known)
+        if known is None:
             self._check_room()
         if request.validate_only:
+            await self._store.check(project=call.project, request_id=request.request_id, spec=spec)
             unborn = _unborn(spec, call.project, self._clock())
             return pb.CreateJobResponse(job=convert.job_to(unborn))
         job, is_known = await self._store.create(
@@ -160,7 +162,7 @@ class JobService:
         self._drain.check()
         _check_request_id(request.request_id)
         from_stage = convert.stage_from(request.from_stage, "from_stage")
-        if not self._is_known(call.project, request.request_id):
+        if self._known(call.project, request.request_id) is None:
             self._check_room()
         job, is_known = await self._store.retry(
             convert.uid_of(request.name),
@@ -226,15 +228,18 @@ class JobService:
 
     # Checks
 
-    async def _checked(self, message: pb.JobSpec, project: str) -> JobSpec:
-        """Return what to make if a job may be made of it."""
+    async def _checked(self, message: pb.JobSpec, project: str, known: Job | None) -> JobSpec:
+        """Return what to make if a job may be made of it; `known` answers the same request."""
         if message.WhichOneof("source") == "job":
             uid = convert.uid_of(message.job)
-            earlier = self._store.job(uid, project=project)
+            is_again = known is not None and known.spec.surfaces_of == uid
+            # What answers has taken over all that there was; the job `uid` may be gone.
+            earlier = known if known and is_again else self._store.job(uid, project=project)
             spec = convert.spec_again_from(message, earlier.spec, uid)
             spec = replace(spec, asset_name=_asset_name(spec))
             _check_run_timeout(spec, self._limits)
-            self._store.check_surfaces(uid, project=project)
+            if not is_again:
+                self._store.check_surfaces(uid, project=project)
             return spec
         spec = convert.spec_from(message)
         spec = replace(spec, asset_name=_asset_name(spec))
@@ -277,9 +282,9 @@ class JobService:
             await asyncio.to_thread(_check_models, self._models)
         return spec
 
-    def _is_known(self, project: str, request_id: str) -> bool:
-        """Whether a request was answered before: what is full now must not refuse it."""
-        return bool(request_id) and self._store.job_of_request(project, request_id) is not None
+    def _known(self, project: str, request_id: str) -> Job | None:
+        """Return the job of a request that was answered: what is full now must not refuse it."""
+        return self._store.job_of_request(project, request_id) if request_id else None
 
     def _check_room(self) -> None:
         """Raise if the disk or the queue is full."""

@@ -13,6 +13,7 @@ import pytest
 from server.pb import lodsmith_pb2 as pb
 from tests.server.conftest import Peer
 from tests.server.fake_pipeline import PREVIEW
+from tests.server.refused import reason_of
 
 StartServer = Callable[..., AbstractContextManager[Peer]]
 
@@ -257,6 +258,53 @@ def test_validate_only_makes_no_job(server: Peer) -> None:
     assert answer.job.spec.asset_name == "Vase"
     assert answer.job.spec.options.unwrap.texture_size == 2048
     assert [job.name for job in server.jobs.ListJobs(pb.ListJobsRequest()).jobs] == before
+
+
+def test_validate_only_refuses_what_the_real_call_would(start_server: StartServer) -> None:
+    with start_server(max_project_jobs=1, warm_generator=False) as peer:
+        taken = peer.create_mesh("slow")
+        request = pb.CreateJobRequest(spec=pb.JobSpec(prompt="a vase"))
+        for validate_only in (True, False):
+            request.validate_only = validate_only
+            with pytest.raises(grpc.RpcError) as refused:
+                peer.jobs.CreateJob(request)
+            assert reason_of(refused.value) == "QUOTA_EXCEEDED"
+        peer.jobs.CancelJob(pb.CancelJobRequest(name=taken.name))
+        peer.finished(taken)
+        request = pb.CreateJobRequest(spec=pb.JobSpec(prompt="a vase"), request_id="vase")
+        peer.finished(peer.jobs.CreateJob(request).job)
+        request.spec.seed = 3
+        for validate_only in (True, False):
+            request.validate_only = validate_only
+            with pytest.raises(grpc.RpcError) as refused:
+                peer.jobs.CreateJob(request)
+            assert reason_of(refused.value) == "REQUEST_ID_REUSED"
+
+
+def test_a_call_can_be_repeated_when_the_job_that_it_goes_on_from_is_gone(server: Peer) -> None:
+    first = server.finished(server.create("a chair"))
+    options = pb.AssetOptions(lod=pb.LodOptions(budgets=[900, 300]))
+    again = pb.CreateJobRequest(
+        spec=pb.JobSpec(job=first.name, options=options), request_id="again-1"
+    )
+    retry = pb.RetryJobRequest(name=first.name, request_id="retry-1")
+    exported = server.finished(server.jobs.CreateJob(again).job)
+    retried = server.finished(server.jobs.RetryJob(retry).job)
+    server.jobs.DeleteJob(pb.DeleteJobRequest(name=first.name))
+    assert server.jobs.CreateJob(again).job.name == exported.name
+    assert server.jobs.RetryJob(retry).job.name == retried.name
+    again.spec.options.lod.budgets[0] = 800
+    with pytest.raises(grpc.RpcError) as refused:
+        server.jobs.CreateJob(again)
+    assert reason_of(refused.value) == "REQUEST_ID_REUSED"
+
+
+def test_an_export_can_be_retried_when_the_job_of_its_surface_is_gone(server: Peer) -> None:
+    first = server.finished(server.create("a chair"))
+    exported = server.finished(server.client.create(pb.JobSpec(job=first.name)))
+    server.jobs.DeleteJob(pb.DeleteJobRequest(name=first.name))
+    retry = pb.RetryJobRequest(name=exported.name, from_stage=pb.STAGE_KIND_EXPORT)
+    assert server.finished(server.jobs.RetryJob(retry).job).state == pb.JOB_STATE_SUCCEEDED
 
 
 def test_jobs_are_listed_newest_first_page_by_page(server: Peer) -> None:
