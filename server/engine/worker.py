@@ -230,6 +230,13 @@ class Worker:
                     reporter, JOB_TIMEOUT, f"{self._settings.limits.task_cpu_s:g} s of CPU time"
                 )
             return _failed(error, reporter.stage)
+        except (BlobMissing, BlobDamaged) as error:  # an input
+            return Failed(
+                reason=error.reason,
+                message=str(error),
+                stage=reporter.stage,
+                metadata=error.metadata,
+            )
         except MemoryError:
             return _failed(
                 OutOfMemory("the task needs more memory than a worker may use; ask for less"),

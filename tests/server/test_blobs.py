@@ -171,6 +171,12 @@ def test_a_blob_that_changed_on_the_disk_is_data_loss(server: Peer, tmp_path: Pa
         server.client.download([artifact], tmp_path)
 
 
+def test_a_job_whose_input_changed_on_the_disk_says_so(server: Peer) -> None:
+    job = server.finished(server.client.create(pb.JobSpec(mesh=damaged(server))))
+    assert job.error.reason == pb.ERROR_REASON_BLOB_DAMAGED
+    assert "changed on the disk" in job.error.message
+
+
 def test_a_download_is_all_or_nothing(server: Peer, tmp_path: Path) -> None:
     content, upload_id = fresh("all"), uuid.uuid4().hex
     digest = digest_of(content)
