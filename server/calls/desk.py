@@ -129,7 +129,9 @@ class Desk:
             yield call
         except (PipelineError, Refusal) as error:
             status = status_of(error)
-            code, reason, told = status.code.name, error.reason, f"{status.code.name}: {error}"
+            code, reason = status.code.name, error.reason
+            # What is wrong with a request may quote it, and prompts do not belong into the log.
+            told = f"{code}: {reason if code == 'INVALID_ARGUMENT' else error}"
             raise CallEnded(status) from error
         except (asyncio.CancelledError, GeneratorExit):
             code, told = "CANCELLED", "left by the client"
