@@ -1,6 +1,7 @@
 """The gRPC port: the contract's services, health and reflection on grpc.aio."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import grpc
@@ -92,8 +93,9 @@ def _stream(rpc: Rpc, desk: Desk) -> Callable[..., Any]:
     async def stream(request: Request, context: Context) -> AsyncIterator[Response]:
         head = _head(context)
         try:
-            async for response in desk.answers(rpc, head, request):
-                yield response
+            async with aclosing(desk.answers(rpc, head, request)) as responses:
+                async for response in responses:
+                    yield response
         except CallEnded as ended:
             await _abort(context, ended, head)
 
