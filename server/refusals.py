@@ -1,4 +1,4 @@
-"""Why the server refuses a call. Transport-free; `errors.py` gives each its gRPC status.
+"""Why the server refuses a call. Transport-free; `calls/errors.py` gives each its gRPC status.
 
 Refusal             base: the call cannot be answered
 ├── InvalidRequest  a field is wrong; the caller can fix it
