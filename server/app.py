@@ -31,7 +31,7 @@ from server.config import ServerConfig
 from server.crews import crews_of, load_options
 from server.engine import WorkerKind, WorkerState, WorkerStatus
 from server.engine.local import LocalPool
-from server.journal import JobStore, Quotas, Retention
+from server.journal import Commit, JobStore, Quotas, Retention
 from server.observe.jobs import JobTelemetry
 from server.observe.metrics import Levels, Metrics
 from server.observe.service_manager import ServiceManager
@@ -84,7 +84,7 @@ class Server:
             config.data_dir / "journal.sqlite3",
             clock=_now_us,
             quotas=Quotas(max_jobs=config.max_project_jobs, max_bytes=config.max_project_bytes),
-            on_commit=self._telemetry.committed,
+            on_commit=self._committed,
         )
         self._collector = Collector(
             self._store,
@@ -173,6 +173,12 @@ class Server:
             self._tokens.close()
         await asyncio.to_thread(self._tracer.stop)
         self._lock.close()
+
+    def _committed(self, commit: Commit) -> None:
+        self._telemetry.committed(commit)
+        # Here and not where jobs are created: that call may have been cut meanwhile.
+        if any(entry.event.sequence == 1 for _, entry in commit.news):
+            self._scheduler.kick()
 
     def _engine_changed(self) -> None:
         self._scheduler.kick()

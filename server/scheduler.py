@@ -126,7 +126,13 @@ class Scheduler:
         self._wake.set()
 
     async def cancel(self, uid: str, *, project: str | None) -> Job:
-        """Ask a job to stop; returns it as it is then. Raises `JobNotFound`."""
+        """Ask a job to stop; returns it as it is then. Raises `JobNotFound`.
+
+        Once asked, it stops, also when the caller is cancelled meanwhile.
+        """
+        return await asyncio.shield(self._cancel(uid, project))
+
+    async def _cancel(self, uid: str, project: str | None) -> Job:
         job = await self._store.cancel(uid, project=project)
         if job.state is JobState.CANCELLING:
             if uid in self._running:

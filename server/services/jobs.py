@@ -180,14 +180,13 @@ class JobService:
         return pb.DeleteJobResponse()
 
     def _created(self, job: Job, is_known: bool, call: Call) -> None:
-        """See a new job, or one that was created before, off to the scheduler."""
+        """Tell of a new job, or of one that was created before."""
         call.resource = convert.name_of(job.uid)
         if is_known:
             return
         self._telemetry.created(job.uid, call.traceparent)
         if self._logs_prompts and job.spec.prompt is not None:
             logger.info("job %s: %r", job.uid, job.spec.prompt)
-        self._scheduler.kick()
 
     # Answers
 

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import threading
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,6 +11,11 @@ import pytest
 from server.access.audit_file import FILE_NAME
 from server.access.principal import ALL_BUT_ADMIN, Scope
 from server.access.tokens import TokenStore
+from server.journal.changes import Journal
+from server.journal.epoch import Mark
+from server.journal.writer import Commit, Pending, Writer
+from server.pb import lodsmith_pb2 as pb
+from tests.server.conftest import Peer
 from tests.server.transport.conftest import ask_port, free_port, http_port_of
 
 
@@ -62,3 +69,58 @@ def test_prompts_are_in_the_log_only_where_that_is_wanted(
     written = caplog.text + capfd.readouterr().err
     assert "CreateJob: INVALID_ARGUMENT: INVALID_INPUT" in written
     assert (SECRET in written.lower()) == log_prompts
+
+
+class SlowJournal:
+    """Holds commits back while it is told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.holds = False
+        self.is_reached = threading.Event()
+        self.goes_on = threading.Event()
+        quick = Writer._commit
+
+        def slow(writer: Writer, journal: Journal, mark: Mark, batch: Sequence[Pending]) -> Commit:
+            if self.holds:
+                self.is_reached.set()
+                assert self.goes_on.wait(10)
+            return quick(writer, journal, mark, batch)
+
+        monkeypatch.setattr(Writer, "_commit", slow)
+
+    def cut(self, peer: Peer, name: str, caplog: pytest.LogCaptureFixture, request: Any) -> None:
+        """Make a call whose client leaves before anything is committed."""
+        self.holds = True
+        call = getattr(peer.jobs, name).future(request)
+        assert self.is_reached.wait(10)
+        call.cancel()
+        while f"{name}: left by the client" not in caplog.text:
+            peer.client.info()
+        self.holds = False
+        self.goes_on.set()
+
+
+def test_a_job_runs_whose_client_left_before_it_was_written_down(
+    start_server: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = SlowJournal(monkeypatch)
+    with caplog.at_level(logging.INFO), start_server(warm_generator=False) as peer:
+        peer.finished(peer.create_mesh("a mesh"))  # from here on, nothing happens by itself
+        spec = pb.JobSpec(mesh=peer.upload("another mesh"))
+        journal.cut(peer, "CreateJob", caplog, pb.CreateJobRequest(spec=spec))
+        while len(jobs := peer.jobs.ListJobs(pb.ListJobsRequest()).jobs) < 2:
+            pass
+        watch = peer.jobs.WatchJob(pb.WatchJobRequest(name=jobs[0].name), timeout=10)
+        assert list(watch)[-1].event.finished.state == pb.JOB_STATE_SUCCEEDED
+
+
+def test_a_job_ends_whose_client_left_before_its_cancelling_was_written_down(
+    start_server: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = SlowJournal(monkeypatch)
+    with caplog.at_level(logging.INFO), start_server(warm_generator=False) as peer:
+        job = peer.create_mesh("python")  # says something once
+        peer.until(job, pb.STAGE_KIND_PREPROCESS)
+        journal.cut(peer, "CancelJob", caplog, pb.CancelJobRequest(name=job.name))
+        watch = peer.jobs.WatchJob(pb.WatchJobRequest(name=job.name), timeout=10)
+        assert list(watch)[-1].event.finished.state == pb.JOB_STATE_CANCELLED
