@@ -428,9 +428,9 @@ class Scheduler:
                 run.timer.cancel()
             del self._running[uid]
             self._look_up_again(run.work)
+            self.kick()
         if self._store.job(uid, project=None).state is JobState.CANCELLING:
             await self._store.finish_cancelled(uid)  # asked while it was seen off
-        self.kick()
 
     def _look_up_again(self, work: Work | None) -> None:
         """Make tasks look for what this work has left."""
