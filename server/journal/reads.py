@@ -129,6 +129,11 @@ class Reads:
         rows = self._database.execute("SELECT state, count(*) FROM jobs GROUP BY state")
         return dict.fromkeys(JobState, 0) | {JobState(state): count for state, count in rows}
 
+    def queued_count(self) -> int:
+        """Return how many jobs wait, of all projects."""
+        row = self._database.execute("SELECT count(*) FROM jobs WHERE state = 'queued'").fetchone()
+        return int(row[0])
+
     def unfinished_count(self, project: str) -> int:
         """Return how many jobs of a project wait or run."""
         row = self._database.execute(

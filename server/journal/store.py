@@ -16,7 +16,6 @@ from server.jobs import (
     Happening,
     Job,
     JobError,
-    JobEvent,
     JobSpec,
     JobState,
     ReadyTask,
@@ -160,12 +159,12 @@ class JobStore:
 
     def queued_count(self) -> int:
         """Return how many jobs wait, of all projects."""
-        return len(self.queue())
+        return self._reads.queued_count()
 
     def queue(self) -> Mapping[str, int]:
         """Return the places of waiting jobs by uid, 0 for the next one to start.
 
-        An estimate, and up to a second old where nothing was created or started since.
+        An estimate, and up to a second old where nothing was started since: what is new is last.
         """
         now_s = time.monotonic()
         if now_s >= self._queue_until_s:
@@ -489,8 +488,11 @@ class JobStore:
 
     def _announce(self, commit: Commit) -> None:
         """Hand out results and wake followers; on the event loop."""
-        if any(_moves_the_queue(entry.event) for _, entry in commit.news):
-            self._queue_until_s = 0.0
+        for uid, entry in commit.news:
+            if entry.event.sequence == 1:  # the last one until the next look, whatever its priority
+                self._queue.setdefault(uid, len(self._queue))
+            if isinstance(entry.event.happening, StateChanged):
+                self._queue_until_s = 0.0
         for uid, entries in _by_job(commit.news).items():
             self._tails.extend(uid, entries)
         for settled in commit.settled:
@@ -506,11 +508,6 @@ def _by_job(news: Iterable[tuple[str, Entry]]) -> dict[str, list[Entry]]:
     for uid, entry in news:
         grouped.setdefault(uid, []).append(entry)
     return grouped
-
-
-def _moves_the_queue(event: JobEvent) -> bool:
-    """Whether a job has come into the queue or left it."""
-    return event.sequence == 1 or isinstance(event.happening, StateChanged)
 
 
 def _log_failed_post(done: "asyncio.Future[object]") -> None:
