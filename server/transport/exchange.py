@@ -23,7 +23,6 @@ Scope = MutableMapping[str, Any]
 Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 peer_common_name: ContextVar[str | None] = ContextVar("peer_common_name", default=None)
 """Of the certificate that the other end of this connection had to show."""
