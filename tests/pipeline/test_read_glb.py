@@ -823,6 +823,16 @@ def _accepts_or_refuses(content: bytes) -> None:
     assert surface.face_materials.max() < len(surface.materials)
 
 
+class TestFarCoordinates:
+    @pytest.mark.parametrize("far", [np.nan, np.inf, 1e19, -1.1e6])
+    def test_texture_coordinates_out_of_range_are_set_to_0_with_a_warning(self, far: float) -> None:
+        file = triangle_file(TEXCOORD_0=np.array([[0, far], [1, 1e6], [0.5, 0.5]], np.float32))
+        textured(file, checkerboard())
+        content = file.glb()
+        assert uvs_of(content).tolist() == [[0, 0], [1, 1e6], [0.5, 0.5]]
+        assert any("far out of range" in warning for warning in warnings_of(content))
+
+
 class TestGarbage:
     def test_the_file_to_be_damaged_is_whole(self) -> None:
         assert len(read(RICH).faces) == 3
