@@ -686,6 +686,18 @@ class TestRefusals:
         with pytest.raises(InvalidInput, match="points"):
             read(file.glb())
 
+    def test_an_endless_place_is_refused_even_where_nothing_is_drawn(self) -> None:
+        file = triangle_file()
+        file.mesh({"POSITION": triangle()}, np.zeros(4, np.uint8), mode=5)  # only jumps
+        file.json["nodes"] = [
+            {"mesh": 0},
+            {"scale": [1e200, 1, 1], "children": [2]},
+            {"mesh": 1, "scale": [1e200, 1, 1]},
+        ]
+        file.json["scenes"] = [{"nodes": [0, 1]}]
+        with pytest.raises(InvalidInput, match=r"nodes\[2\] reaches farther than"):
+            read(file.glb())
+
     def test_a_broken_image_is_named(self) -> None:
         file = triangle_file(TEXCOORD_0=UVS)
         textured(file, checkerboard())
