@@ -236,6 +236,9 @@ def _uses(
 def _copies(nodes: Sequence[Placed], mesh_name: str) -> list[Part]:
     """Group the nodes that show one mesh by which of them a copy of a node can stand for."""
     matrices = np.stack([item.matrix for item in nodes])
+    endless = ~np.isfinite(matrices).all(axis=(1, 2))
+    if endless.any():
+        raise _too_far(nodes[int(np.argmax(endless))].node.place)
     groups: list[NDArray[np.int64]] = []
     with np.errstate(all="ignore"):  # what is out of all bounds is refused when moved
         # The largest first: errors are measured on it, and are smaller on all others.

@@ -8,7 +8,7 @@ shapes and indices, since compiled loops rely on them.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from pipeline.types import (
     Box,
     Capsule,
     Collision,
+    CollisionKind,
     FloatArray,
     Hull,
     IntArray,
@@ -34,7 +35,15 @@ from pipeline.types import (
 Warnings = tuple[tuple[Stage, str], ...]
 _Tensors = dict[str, np.ndarray]
 
-_UNREADABLE = (SafetensorError, KeyError, TypeError, ValueError, AttributeError)
+_UNREADABLE = (
+    SafetensorError,
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
 _PRIMITIVES: dict[str, type[Box | Sphere | Capsule]] = {
     "box": Box,
     "sphere": Sphere,
@@ -79,16 +88,20 @@ def repaired_from_bytes(content: bytes, source: Surface) -> tuple[Repaired, Warn
     try:
         tensors, told = _from_bytes(content)
         projections = _array(tensors, "projections", np.float64, 3, 4) if source.views else ()
+        positions = _array(tensors, "positions", np.float32, 3)
+        faces = _faces(tensors, "faces", len(positions))
         surface = Surface(
-            positions=_array(tensors, "positions", np.float32, 3),
-            faces=_faces(tensors, "faces", len(tensors["positions"])),
+            positions=positions,
+            faces=faces,
             normals=_array(tensors, "normals", np.float32, 3),
             uvs=_array(tensors, "uvs", np.float32, 2) if "uvs" in tensors else None,
             colors=_array(tensors, "colors", np.float32, 4) if "colors" in tensors else None,
-            face_materials=_array(tensors, "face_materials", np.int32),
+            face_materials=_per_face(tensors, "face_materials", len(faces)),
             materials=source.materials,
             has_own_normals=source.has_own_normals,
-            face_parts=_array(tensors, "face_parts", np.int32) if "face_parts" in tensors else None,
+            face_parts=(
+                _per_face(tensors, "face_parts", len(faces)) if "face_parts" in tensors else None
+            ),
             views=tuple(
                 View(pixels=view.pixels, projection=projection)
                 for view, projection in zip(source.views, projections, strict=True)
@@ -130,13 +143,13 @@ def hulls_from_bytes(content: bytes) -> tuple[tuple[Collision, ...], Warnings]:
         tensors, told = _from_bytes(content)
         collisions = tuple(
             Collision(
-                kind=stored["kind"],
+                kind=_kind(stored["kind"]),
                 hulls=tuple(
                     _hull(tensors, f"hull{number}.{place}", primitive)
                     for place, primitive in enumerate(stored["hulls"])
                 ),
-                over_cover=stored["over_cover"],
-                protrusion_m=stored["protrusion_m"],
+                over_cover=None if stored["over_cover"] is None else _number(stored["over_cover"]),
+                protrusion_m=_number(stored["protrusion_m"]),
             )
             for number, stored in enumerate(told["collisions"])
         )
@@ -175,7 +188,7 @@ def _piece(tensors: _Tensors, name: str, stored: Mapping[str, Any]) -> Piece:
     return Piece(
         name=str(stored["name"]),
         mesh=Mesh(positions=positions, faces=faces),
-        labels=_array(tensors, labels, np.int32) if labels in tensors else None,
+        labels=_per_face(tensors, labels, len(faces)) if labels in tensors else None,
         placements=placements,
         counts=dict(stored["counts"]),
     )
@@ -201,9 +214,24 @@ def _primitive(stored: Mapping[str, Any]) -> Box | Sphere | Capsule:
     return _PRIMITIVES[stored["kind"]](**values)
 
 
-def _tuples(value: Any) -> Any:
-    """JSON's lists as the tuples that they were."""
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+def _tuples(value: Any, depth: int = 2) -> Any:
+    """JSON's lists of numbers as the tuples that they were, one in another at most."""
+    if isinstance(value, list) and depth:
+        return tuple(_tuples(item, depth - 1) for item in value)
+    return _number(value)
+
+
+def _kind(value: Any) -> CollisionKind:
+    if value not in get_args(CollisionKind):
+        raise ValueError(f"{str(value)[:40]} is no kind of collision shape")
+    kind: CollisionKind = value
+    return kind
+
+
+def _number(value: Any) -> float:
+    if not isinstance(value, int | float):
+        raise TypeError(f"a {type(value).__name__} is no number")
+    return float(value)
 
 
 def _array(tensors: _Tensors, name: str, kind: type[np.generic], *sides: int) -> NDArray[Any]:
@@ -221,6 +249,13 @@ def _faces(tensors: _Tensors, name: str, vertex_count: int) -> IntArray:
     return faces
 
 
+def _per_face(tensors: _Tensors, name: str, face_count: int) -> IntArray:
+    numbers = _array(tensors, name, np.int32)
+    if numbers.shape != (face_count,):
+        raise ValueError(f"{name} has {list(numbers.shape)} numbers for {face_count} faces")
+    return numbers
+
+
 def _check_surface(surface: Surface) -> None:
     by_vertex: dict[str, FloatArray | None] = {
         "normals": surface.normals,
@@ -231,7 +266,5 @@ def _check_surface(surface: Surface) -> None:
         if array is not None and len(array) != len(surface.positions):
             raise ValueError(f"{name} has {len(array)} rows for {len(surface.positions)} vertices")
     of_faces = surface.face_materials
-    if len(of_faces) != len(surface.faces):
-        raise ValueError(f"face_materials has {len(of_faces)} rows for {len(surface.faces)} faces")
     if len(of_faces) and not (of_faces.min() >= 0 and of_faces.max() < len(surface.materials)):
         raise ValueError(f"face_materials has numbers outside 0..{len(surface.materials) - 1}")

@@ -15,6 +15,7 @@ from pipeline.types import FloatArray, IntArray
 
 _TRIANGLES, _STRIP, _FAN = 4, 5, 6
 _CHUNK_ROWS = 1 << 18
+_FARTHEST_UV = 1e6  # repeats of a texture; float32 tells a sixteenth of one apart there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,9 +255,11 @@ def _used_vertices(corners: Rows, vertex_count: int) -> tuple[Rows, IntArray]:
 
 
 def _checked_uvs(uvs: FloatArray, place: str, notes: Notes) -> FloatArray:
-    wrong = ~np.isfinite(uvs).all(axis=1, keepdims=True)
+    wrong = ~(np.abs(uvs) <= _FARTHEST_UV).all(axis=1, keepdims=True)
     if wrong.any():
-        notes.add("texture coordinates that are no numbers are set to 0", place)
+        notes.add(
+            "texture coordinates that are no numbers, or far out of range, are set to 0", place
+        )
         uvs = np.where(wrong, np.float32(0), uvs)
     return uvs
 

@@ -12,6 +12,7 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -32,6 +33,7 @@ from server.transport.exchange import Exchange, wire_error
 PATH = "/v1/infer"
 
 _IMAGE = "data:image/"
+_MAY_BE_HALF = re.compile(rb"\\u[dD]")
 _MULTI_IMAGE = {
     "stochastic": pb.MULTI_IMAGE_STOCHASTIC,
     "multidiffusion": pb.MULTI_IMAGE_MULTIDIFFUSION,
@@ -215,6 +217,8 @@ def _read(body: bytes, random_seed: Callable[[], int]) -> _Inference:
     """Understand a request. Raises `_Unprocessable`."""
     try:
         values = json.loads(body)
+        if _MAY_BE_HALF.search(body):  # half of a surrogate pair is no text, and no answer has it
+            json.dumps(values, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise _Unprocessable("", "JSON decode error", "json_invalid") from error
     if not isinstance(values, dict):

@@ -686,6 +686,18 @@ class TestRefusals:
         with pytest.raises(InvalidInput, match="points"):
             read(file.glb())
 
+    def test_an_endless_place_is_refused_even_where_nothing_is_drawn(self) -> None:
+        file = triangle_file()
+        file.mesh({"POSITION": triangle()}, np.zeros(4, np.uint8), mode=5)  # only jumps
+        file.json["nodes"] = [
+            {"mesh": 0},
+            {"scale": [1e200, 1, 1], "children": [2]},
+            {"mesh": 1, "scale": [1e200, 1, 1]},
+        ]
+        file.json["scenes"] = [{"nodes": [0, 1]}]
+        with pytest.raises(InvalidInput, match=r"nodes\[2\] reaches farther than"):
+            read(file.glb())
+
     def test_a_broken_image_is_named(self) -> None:
         file = triangle_file(TEXCOORD_0=UVS)
         textured(file, checkerboard())
@@ -821,6 +833,16 @@ def _accepts_or_refuses(content: bytes) -> None:
     assert np.isfinite(surface.positions).all()
     np.testing.assert_allclose(np.linalg.norm(surface.normals, axis=1), 1, atol=1e-5)
     assert surface.face_materials.max() < len(surface.materials)
+
+
+class TestFarCoordinates:
+    @pytest.mark.parametrize("far", [np.nan, np.inf, 1e19, -1.1e6])
+    def test_texture_coordinates_out_of_range_are_set_to_0_with_a_warning(self, far: float) -> None:
+        file = triangle_file(TEXCOORD_0=np.array([[0, far], [1, 1e6], [0.5, 0.5]], np.float32))
+        textured(file, checkerboard())
+        content = file.glb()
+        assert uvs_of(content).tolist() == [[0, 0], [1, 1e6], [0.5, 0.5]]
+        assert any("far out of range" in warning for warning in warnings_of(content))
 
 
 class TestGarbage:

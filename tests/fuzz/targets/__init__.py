@@ -20,6 +20,7 @@ NAMES = (
     "calls",
     "frames",
     "glb",
+    "parts",
     "pictures",
     "provenance",
     "records",

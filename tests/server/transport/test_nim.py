@@ -134,7 +134,10 @@ def test_a_field_that_is_wrong_is_named_as_fastapi_does(
     assert problem["msg"]
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b"\xff", b"[" * 100_000, rb'{"prompt": "\ud800"}', rb'{"\uDFFF": 1}'],
+)
 def test_a_body_that_is_no_object_is_refused(ask: Ask, body: bytes) -> None:
     answer = ask("POST", "/v1/infer", body)
     assert (answer.status, answer.json["detail"][0]["loc"]) == (422, ["body"])
