@@ -17,6 +17,7 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,7 +33,9 @@ LOST = (pb.ERROR_REASON_WORKER_LOST, pb.ERROR_REASON_INPUT_QUARANTINED)
 SERVER_POINTS = ("commit.before", "commit.after", "create.answer", "report.taken", "collect.rows")
 WORKER_POINTS = ("publish.before", "publish.after", "report.send", "report.sent")
 JOBS_PER_ROUND = 3
+MAX_OPEN_JOBS = 12  # more only wait, and each has two clients that never rest
 _SETTLE_S = 120.0
+_RETRY_S = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +85,10 @@ class CrashLoop:
         self._rounds = rounds
         self._random = random.Random(seed)
         self._port, self._http_port = _free_port(), _free_port()
+        self._channel = grpc.insecure_channel(
+            f"{HOST}:{self._port}", options=[("grpc.max_reconnect_backoff_ms", 300)]
+        )
+        self._jobs = pb_grpc.JobServiceStub(self._channel)
         self._watched: list[_Watched] = []
         self._threads: list[threading.Thread] = []
         self._final_states: dict[str, int] = {}
@@ -138,9 +145,10 @@ class CrashLoop:
             point = rng.choice(SERVER_POINTS + WORKER_POINTS)
         self._kills["worker point"] += point in WORKER_POINTS
         server = self._server(point, after=rng.randint(1, 40 if point.startswith("commit") else 3))
+        open_count = sum(thread.is_alive() for thread in self._threads)
         creators = [
             threading.Thread(target=self._create, args=(self._next_spec(), number + index))
-            for index in range(JOBS_PER_ROUND)
+            for index in range(min(JOBS_PER_ROUND, MAX_OPEN_JOBS - open_count))
         ]
         for creator in creators:
             creator.start()
@@ -233,11 +241,9 @@ class CrashLoop:
                     )
                     name = pb.CreateJobResponse.FromString(content).job.name
                 else:
-                    with grpc.insecure_channel(f"{HOST}:{self._port}") as channel:
-                        stub = pb_grpc.JobServiceStub(channel)
-                        name = stub.CreateJob(request, timeout=5).job.name
+                    name = self._jobs.CreateJob(request, timeout=5).job.name
             except (connect_watch.StreamCut, grpc.RpcError):
-                time.sleep(0.05)
+                time.sleep(_RETRY_S)
         if not name:
             self._violations.append(f"request {request.request_id} was never accepted")
             return
@@ -266,15 +272,14 @@ class CrashLoop:
                         if rng.random() < 0.02:
                             break
                 else:
-                    with grpc.insecure_channel(f"{HOST}:{self._port}") as channel:
-                        stream = pb_grpc.JobServiceStub(channel).WatchJob(request)
-                        for response in stream:
-                            self._take(watched, response.event)
-                            if rng.random() < 0.02:
-                                stream.cancel()
-                                break
+                    stream = self._jobs.WatchJob(request)
+                    for response in stream:
+                        self._take(watched, response.event)
+                        if rng.random() < 0.02:
+                            stream.cancel()
+                            break
             except (connect_watch.StreamCut, grpc.RpcError):
-                time.sleep(0.05)
+                time.sleep(_RETRY_S)
 
     def _take(self, watched: _Watched, event: pb.JobEvent) -> None:
         kind = event.WhichOneof("kind")
@@ -295,12 +300,8 @@ class CrashLoop:
             watched.events[event.sequence] = event.SerializeToString(deterministic=True)
 
     def _cancel(self, name: str) -> None:
-        try:
-            with grpc.insecure_channel(f"{HOST}:{self._port}") as channel:
-                stub = pb_grpc.JobServiceStub(channel)
-                stub.CancelJob(pb.CancelJobRequest(name=name), timeout=1)
-        except grpc.RpcError:
-            pass  # perhaps it was taken, perhaps not
+        with suppress(grpc.RpcError):  # perhaps it was taken, perhaps not
+            self._jobs.CancelJob(pb.CancelJobRequest(name=name), timeout=1)
         self._cancelled.add(name)
 
     def _kill_worker(self, server: int) -> None:
@@ -318,33 +319,29 @@ class CrashLoop:
 
     def _check_jobs(self) -> None:
         """Every job that was accepted has ended, for a reason that the run explains."""
-        with grpc.insecure_channel(f"{HOST}:{self._port}") as channel:
-            stub = pb_grpc.JobServiceStub(channel)
-            for name in self._created:
-                try:
-                    job = stub.GetJob(pb.GetJobRequest(name=name), timeout=10).job
-                except grpc.RpcError as error:
-                    self._violations.append(f"{name} is lost: {error.code()}")
-                    continue
-                self._final_states[name] = job.state
-                if job.state not in FINAL:
-                    self._violations.append(f"{name} never ended: {pb.JobState.Name(job.state)}")
-                if job.state == pb.JOB_STATE_CANCELLED and name not in self._cancelled:
-                    self._violations.append(f"{name} was cancelled by nobody")
-                workers_died = self._kills["worker"] + self._kills["worker point"] > 0
-                if job.state == pb.JOB_STATE_FAILED and not (
-                    workers_died and job.error.reason in LOST
-                ):
-                    self._violations.append(f"{name} failed: {job.error.message}")
-            for request_id, name in self._requests.items():
-                spec = stub.GetJob(pb.GetJobRequest(name=name)).job.spec
-                again = pb.CreateJobRequest(
-                    request_id=request_id,
-                    spec=pb.JobSpec(prompt=spec.prompt, seed=spec.seed, asset_name=spec.asset_name),
-                )
-                answer = stub.CreateJob(again, timeout=10)
-                if answer.job.name != name or not answer.deduplicated:
-                    self._violations.append(f"request {request_id} made a second job")
+        for name in self._created:
+            try:
+                job = self._jobs.GetJob(pb.GetJobRequest(name=name), timeout=10).job
+            except grpc.RpcError as error:
+                self._violations.append(f"{name} is lost: {error.code()}")
+                continue
+            self._final_states[name] = job.state
+            if job.state not in FINAL:
+                self._violations.append(f"{name} never ended: {pb.JobState.Name(job.state)}")
+            if job.state == pb.JOB_STATE_CANCELLED and name not in self._cancelled:
+                self._violations.append(f"{name} was cancelled by nobody")
+            workers_died = self._kills["worker"] + self._kills["worker point"] > 0
+            if job.state == pb.JOB_STATE_FAILED and not (workers_died and job.error.reason in LOST):
+                self._violations.append(f"{name} failed: {job.error.message}")
+        for request_id, name in self._requests.items():
+            spec = self._jobs.GetJob(pb.GetJobRequest(name=name)).job.spec
+            again = pb.CreateJobRequest(
+                request_id=request_id,
+                spec=pb.JobSpec(prompt=spec.prompt, seed=spec.seed, asset_name=spec.asset_name),
+            )
+            answer = self._jobs.CreateJob(again, timeout=10)
+            if answer.job.name != name or not answer.deduplicated:
+                self._violations.append(f"request {request_id} made a second job")
 
     def _check_blobs(self) -> int:
         """All bytes on the disk hash to their names, and those of results can be read."""
@@ -354,15 +351,14 @@ class CrashLoop:
             count += 1
             if hashlib.sha256(path.read_bytes()).hexdigest() != path.name:
                 self._violations.append(f"blob {path.name} is torn")
-        with grpc.insecure_channel(f"{HOST}:{self._port}") as channel:
-            jobs, blobs = pb_grpc.JobServiceStub(channel), pb_grpc.BlobServiceStub(channel)
-            for name in self._created:
-                job = jobs.GetJob(pb.GetJobRequest(name=name), timeout=10).job
-                for artifact in job.result.artifacts:
-                    request = pb.ReadBlobRequest(digest=artifact.digest)
-                    content = b"".join(chunk.data for chunk in blobs.ReadBlob(request))
-                    if hashlib.sha256(content).digest() != artifact.digest.sha256:
-                        self._violations.append(f"{name}: {artifact.file_name} is not its digest")
+        blobs = pb_grpc.BlobServiceStub(self._channel)
+        for name in self._created:
+            job = self._jobs.GetJob(pb.GetJobRequest(name=name), timeout=10).job
+            for artifact in job.result.artifacts:
+                request = pb.ReadBlobRequest(digest=artifact.digest)
+                content = b"".join(chunk.data for chunk in blobs.ReadBlob(request))
+                if hashlib.sha256(content).digest() != artifact.digest.sha256:
+                    self._violations.append(f"{name}: {artifact.file_name} is not its digest")
         return count
 
     def _check_watches(self) -> None:
