@@ -29,9 +29,11 @@ def folded(coordinate: float, code: int) -> float:
     if code == _CLAMP:
         return min(max(coordinate, 0.0), 1.0)
     if code == _MIRROR:
-        within = coordinate - 2.0 * np.floor(coordinate / 2.0)
+        within: float = coordinate - 2.0 * np.floor(coordinate / 2.0)
         return 2.0 - within if within > 1.0 else within
-    return coordinate - np.floor(coordinate)  # not `math.floor`, which makes an integer here
+    # Not `math.floor`, which makes an integer here.
+    beyond: float = coordinate - np.floor(coordinate)
+    return beyond
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
