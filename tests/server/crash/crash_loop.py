@@ -188,6 +188,7 @@ class CrashLoop:
             "LODSMITH_SPARE_MESH_WORKERS": "0",
             "LODSMITH_MIN_FREE_DISK_BYTES": "0",
             "LODSMITH_GC_INTERVAL_S": "0.5",
+            "LODSMITH_CALL_RATE_PER_S": "0",
             "LODSMITH_LOG_LEVEL": "WARNING",
             "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path),
         }
