@@ -207,9 +207,9 @@ class Client:
     def _forgive(self, error: grpc.RpcError, patience: "_Patience") -> None:
         """Wait where trying again may help, else raise what the server said."""
         code = error.code()
-        if code in _TRANSIENT and patience.wait():
-            return
         reason = _reason(error) or code.name
+        if (code in _TRANSIENT or reason == "RATE_LIMITED") and patience.wait():
+            return
         message = error.details() or code.name
         if code is grpc.StatusCode.UNAVAILABLE and reason == code.name:
             message = (
