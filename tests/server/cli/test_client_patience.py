@@ -19,6 +19,5 @@ def test_a_client_that_calls_too_often_waits_for_its_turn(start_server: StartSer
             Client(peer.address, patience_s=0.0) as hasty,
             pytest.raises(CallFailed, match="too many calls") as refused,
         ):
-            for _ in range(6):
-                hasty.info()
+            [hasty.info() for _ in range(6)]
     assert refused.value.reason == "RATE_LIMITED"
