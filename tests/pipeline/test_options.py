@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError, asdict, fields, is_dataclass
 
 import pytest
 
-from pipeline import atlas, build, run
+from pipeline import atlas, build, repaired, run
 from pipeline.options import AssetOptions
 
 
@@ -32,7 +32,7 @@ def test_no_options_are_shared_between_requests() -> None:
 
 
 def test_run_uses_every_option() -> None:
-    source = "".join(inspect.getsource(module) for module in (run, build, atlas))
+    source = "".join(inspect.getsource(module) for module in (run, build, repaired, atlas))
     unused = [f.name for f in fields(AssetOptions) if f"options.{f.name}" not in source]
     assert unused == []
 
