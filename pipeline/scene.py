@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import InvalidInput
+from pipeline.gltf.primitives import unit_vectors
 from pipeline.types import FloatArray, Surface
 
 Matrix = NDArray[np.float64]
@@ -15,6 +16,7 @@ Matrix = NDArray[np.float64]
 # How far the columns of a placement may be from right angles, as a cosine, and still be a rotation
 # with scaling: more than float32 matrices of a deep node tree add up to.
 _SHEAR = 1e-4
+_TINY = 1e-30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,10 +109,13 @@ def moved(surface: Surface, matrix: Matrix) -> Surface:
     is_mirrored = np.linalg.det(linear) < 0
     normals = transformed(surface.normals, -cofactors if is_mirrored else cofactors)
     lengths = np.linalg.norm(normals, axis=1, keepdims=True)
+    unit = (normals / np.maximum(lengths, _TINY)).astype(np.float32)
+    has_none = lengths[:, 0] <= _TINY  # a flat copy leaves most of them no direction
+    unit[has_none] = unit_vectors(normals[has_none])
     return replace(
         surface,
         positions=positions.astype(np.float32),
-        normals=(normals / np.maximum(lengths, 1e-30)).astype(np.float32),
+        normals=unit,
         faces=surface.faces[:, ::-1] if is_mirrored else surface.faces,
         views=tuple(view.moved(matrix) for view in surface.views),
     )

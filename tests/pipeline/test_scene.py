@@ -86,6 +86,12 @@ def test_a_mirrored_copy_looks_the_same_way_as_its_normals() -> None:
         np.testing.assert_allclose(face_normal(whole, face), normal, atol=1e-6)
 
 
+@pytest.mark.parametrize("scale", [(1, 1, 0), (0, 1, 1), (0, 0, 1), (1e-20, 1e-20, 1e-20)])
+def test_normals_of_a_flat_or_tiny_copy_have_length_one(scale: tuple[float, float, float]) -> None:
+    whole = assembled(triangle(np.eye(4), placed(np.eye(3), scale, (5, 0, 0))))
+    np.testing.assert_allclose(np.linalg.norm(whole.normals, axis=1), 1, atol=1e-6)
+
+
 def test_views_move_along_even_when_mirrored_and_are_kept_with_parts() -> None:
     projection = np.array([(100, 0, -50, 300), (0, 90, -40, 200), (0.0, 0.1, -1, 20)])
     view = View(pixels=np.zeros((2, 2, 4), np.uint8), projection=projection)
