@@ -30,12 +30,17 @@ _FIXED_HEAP = {"MALLOC_MMAP_THRESHOLD_": str(1 << 20)}
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a run came to. coverage: of edges, of the corpus before and of all inputs after."""
+    """What a run came to.
+
+    coverage: of edges, of the corpus before and of all inputs after. is_whole: whether it had all
+        of its time.
+    """
 
     executions: int
     coverage_before: int
     coverage_after: int
     defects: tuple[Path, ...]
+    is_whole: bool
 
 
 def fuzz(name: str, *, minutes: float) -> Outcome:
@@ -49,7 +54,7 @@ def fuzz(name: str, *, minutes: float) -> Outcome:
         seeds.mkdir()
         for seed_name, content in load_target(name).seeds().items():
             (seeds / seed_name).write_bytes(content)
-        log = _run(
+        is_whole, log = _run(
             command,
             f"-max_total_time={round(60 * minutes)}",
             f"-artifact_prefix={kept}/",
@@ -70,6 +75,7 @@ def fuzz(name: str, *, minutes: float) -> Outcome:
         coverage_before=coverage[0],
         coverage_after=coverage[-1],
         defects=defects,
+        is_whole=is_whole,
     )
 
 
@@ -82,8 +88,8 @@ def _command(name: str, folder: Path) -> Path:
     return command
 
 
-def _run(command: Path, *arguments: str) -> str:
-    """Run libFuzzer; return what it says. A defect is told as it is."""
+def _run(command: Path, *arguments: str) -> tuple[bool, str]:
+    """Run libFuzzer. Returns whether it came to its end, and what it says; a defect is shown."""
     process = subprocess.run(
         [
             command,
@@ -100,11 +106,11 @@ def _run(command: Path, *arguments: str) -> str:
     if process.returncode:
         lines = process.stderr.splitlines()
         print("\n".join(line for line in lines if not line.startswith("INFO:"))[-4000:])
-    return process.stderr
+    return process.returncode == 0, process.stderr
 
 
 def main() -> int:
-    """Read the command line and run. Returns 1 after a defect."""
+    """Read the command line and run. Returns 1 after a defect, or where a run was cut short."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("targets", nargs="*", metavar="target", help=f"of {', '.join(NAMES)}")
     parser.add_argument("--minutes", type=float, default=10, help="for each target")
@@ -120,7 +126,8 @@ def main() -> int:
         )
         for defect in outcome.defects:
             print(f"  defect: {defect}", flush=True)
-        if outcome.defects:
+        if not outcome.is_whole:
+            print("  ended early", flush=True)
             return 1
     return 0
 
