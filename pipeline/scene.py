@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import InvalidInput
-from pipeline.gltf.primitives import unit_vectors
 from pipeline.types import FloatArray, Surface
 
 Matrix = NDArray[np.float64]
@@ -101,6 +100,8 @@ def part_of(surface: Surface, index: int) -> Surface:
 
 def moved(surface: Surface, matrix: Matrix) -> Surface:
     """The surface moved by a `[4, 4]` matrix. A mirroring one turns the faces over."""
+    from pipeline.gltf.primitives import unit_vectors  # late: it brings more than most need
+
     linear, offset = matrix[:3, :3], matrix[:3, 3]
     positions = transformed(surface.positions, linear) + offset
     # Normals go by the cofactors: the inverse transpose times the determinant.
