@@ -93,6 +93,7 @@ def lodsmith_server(folder: Path) -> Iterator[tuple[int, int]]:
         "LODSMITH_MODELS": str(models),
         "LODSMITH_PIPELINE": "tests.server.fake_pipeline",
         "LODSMITH_DEVICE": "cpu",
+        "LODSMITH_CALL_RATE_PER_S": "0",  # all come at once
         "LODSMITH_LOG_LEVEL": "WARNING",
     }
     process = subprocess.Popen([sys.executable, "-m", "server"], env=environment)
@@ -129,6 +130,8 @@ async def measure(port: int, pid: int, *, name: str, count: int, seconds: float)
 
     watches = [asyncio.create_task(watch(index)) for index in range(count)]
     await asyncio.sleep(5)  # all are there
+    ended = [task for task in watches if task.done()]
+    assert not ended, f"{len(ended)} watches have ended: {ended[0]}"
     is_counted = True
     start_cpu_s = cpu_s(pid)
     start_s = time.monotonic()
