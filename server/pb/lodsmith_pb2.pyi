@@ -878,10 +878,18 @@ class PictureOptions(_message.Message):
     def __init__(self, more: _Optional[_Iterable[_Union[PictureKind, str]]] = ...) -> None: ...
 
 class ProvenanceOptions(_message.Message):
-    __slots__ = ("prompt",)
+    __slots__ = ("prompt", "picture_license", "mesh_license", "shape_license", "adapter_license")
     PROMPT_FIELD_NUMBER: _ClassVar[int]
+    PICTURE_LICENSE_FIELD_NUMBER: _ClassVar[int]
+    MESH_LICENSE_FIELD_NUMBER: _ClassVar[int]
+    SHAPE_LICENSE_FIELD_NUMBER: _ClassVar[int]
+    ADAPTER_LICENSE_FIELD_NUMBER: _ClassVar[int]
     prompt: PromptPolicy
-    def __init__(self, prompt: _Optional[_Union[PromptPolicy, str]] = ...) -> None: ...
+    picture_license: str
+    mesh_license: str
+    shape_license: str
+    adapter_license: str
+    def __init__(self, prompt: _Optional[_Union[PromptPolicy, str]] = ..., picture_license: _Optional[str] = ..., mesh_license: _Optional[str] = ..., shape_license: _Optional[str] = ..., adapter_license: _Optional[str] = ...) -> None: ...
 
 class ConditionOptions(_message.Message):
     __slots__ = ("negative_prompt", "multi_image")
