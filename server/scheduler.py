@@ -33,6 +33,7 @@ from server.jobs import Job, JobError, JobState, ReadyTask, StageProgressed, Sta
 from server.journal import JobStore, TaskName
 from server.observe.jobs import JobTelemetry
 from server.observe.tracing import TaskSpans
+from server.refusals import QuotaExceeded
 from server.tasks import Work, may_take_part, part_keys, task_of
 
 logger = logging.getLogger(__name__)
@@ -302,8 +303,8 @@ class Scheduler:
                 await self._store.fail(uid, error)
                 self._engine.wake(kind)  # the next job is another try
                 continue
-            if (left_s := self._left_s(ready.job)) is not None and left_s <= 0:
-                await self._store.fail(uid, self._timed_out(ready.job))
+            if refused := self._why_not(ready.job):
+                await self._store.fail(uid, refused)
                 continue
             if task := await self._task(ready):
                 await self._start(ready, task)
@@ -316,6 +317,23 @@ class Scheduler:
                 continue  # it takes the other's outcome
             if ready := self._store.ready_task(name):
                 return ready
+        return None
+
+    def _why_not(self, job: Job) -> JobError | None:
+        """Return why a job may not run, None if it may."""
+        if (left_s := self._left_s(job)) is not None and left_s <= 0:
+            return self._timed_out(job)
+        if job.start_us is None:  # jobs before it may have filled what was free when it was made
+            try:
+                self._store.check_room(job.project)
+            except QuotaExceeded as refusal:
+                return JobError(
+                    reason=refusal.reason,
+                    message=str(refusal),
+                    stage=None,
+                    metadata=refusal.metadata,
+                    is_retryable=True,
+                )
         return None
 
     async def _start(self, ready: ReadyTask, task: Task) -> None:

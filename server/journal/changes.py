@@ -46,7 +46,8 @@ _MAX_REMEMBERED_JOBS = 256
 class Quotas:
     """What one project may have. 0: no limit.
 
-    max_jobs: that wait or run. max_bytes: of its blobs.
+    max_jobs: that wait or run. max_bytes: of its blobs and half-done uploads. What a job leaves
+        that has begun may pass it.
     """
 
     max_jobs: int = 0
@@ -108,6 +109,7 @@ class Journal:
         known = self._known(new)
         if known is None:
             self._check_jobs_quota(new.project)
+            blobs.check_room(self.database, new.project, self._quotas.max_bytes)
         return known
 
     def create(self, new: NewJob, uid: str) -> tuple[Job, bool]:
@@ -244,12 +246,30 @@ class Journal:
         return job
 
     def forget(self, uid: str, project: str) -> None:
-        """Delete all rows of a job."""
+        """Delete all rows of a job, and of what no other job of the project needs."""
         for table in ("events", "tasks", "labels"):
             self.database.execute(f"DELETE FROM {table} WHERE job_uid = ?", (uid,))
         self.database.execute("DELETE FROM jobs WHERE uid = ?", (uid,))
-        blobs.let_go(self.database, project, uid)
+        for sha256 in blobs.let_go(self.database, project, uid):
+            if not blobs.is_of_a_job(self.database, project, sha256):
+                self._forget_blob(project, sha256)
         self._jobs.pop(uid, None)
+
+    def _forget_blob(self, project: str, sha256: str) -> None:
+        """Take a blob from its project, with the rows of the stage cache that name it.
+
+        At once: what a project has deleted must not count against its quota any more.
+        """
+        for key in blobs.holders(self.database, project, sha256):
+            self.forget_kept(project, key)
+        blobs.disown(self.database, project, sha256)
+
+    def forget_kept(self, project: str, key: str) -> None:
+        """Delete a row of the stage cache."""
+        self.database.execute(
+            "DELETE FROM stage_cache WHERE project = ? AND key = ?", (project, key)
+        )
+        blobs.let_go(self.database, project, key)
 
     def compact(self, uid: str) -> None:
         """Delete all of a job's log but its last event."""
@@ -320,6 +340,8 @@ class Journal:
         )
         for part_key in parts:
             self._use_kept(job.project, part_key)
+            if part := self.reads.kept_part(job.project, part_key):  # else it is made anew
+                blobs.hold(self.database, job.project, job.uid, [part], now_us)
         return self._set_running(job)
 
     def _set_running(self, job: Job) -> Job:
@@ -350,7 +372,8 @@ class Journal:
             "SELECT key, warning_count FROM tasks WHERE job_uid = ? AND position = ?",
             (job.uid, ready.position),
         ).fetchone()
-        blobs.hold(self.database, job.project, job.uid, outcome.digests, self.now_us())
+        left = (*outcome.digests, *parts.values())
+        blobs.hold(self.database, job.project, job.uid, left, self.now_us())
         if key:
             self._keep_work(job, key, outcome, job.details.warnings[warning_count:])
         for part_key, digest in parts.items():
@@ -452,10 +475,7 @@ class Journal:
     # Parts
 
     def take_upload(self, project: str, digest: Digest) -> None:
-        """Give a project a blob that it has uploaded."""
-        if blobs.size(self.database, project, digest.sha256) is None:
-            limit = self._quotas.max_bytes
-            blobs.check_quota(self.database, project, digest.size_bytes, limit)
+        """Give a project a blob that it has uploaded; there was room for it when it began."""
         blobs.own(self.database, project, digest, self.now_us())
 
     def record(self, job: Job, *happenings: Happening) -> Job:

@@ -81,9 +81,6 @@ def _forget_cache(journal: Journal, before_us: int) -> int:
         (before_us, _ROWS_PER_CHANGE),
     ).fetchall()
     for project, key in rows:
-        journal.database.execute(
-            "DELETE FROM stage_cache WHERE project = ? AND key = ?", (project, key)
-        )
-        blobs.let_go(journal.database, project, key)
+        journal.forget_kept(project, key)
     journal.database.execute("DELETE FROM deaths WHERE time_us < ?", (before_us,))
     return len(rows)

@@ -338,8 +338,12 @@ class JobStore:
         return blobs.size(self._database, project, sha256)
 
     def check_bytes(self, project: str, extra_bytes: int) -> None:
-        """Raise `QuotaExceeded` if a project may not have so many bytes more."""
+        """Raise `QuotaExceeded` if a project may not have so many bytes beside its blobs."""
         blobs.check_quota(self._database, project, extra_bytes, self._quotas.max_bytes)
+
+    def check_room(self, project: str) -> None:
+        """Raise `QuotaExceeded` if a project already has as many bytes as it may."""
+        blobs.check_room(self._database, project, self._quotas.max_bytes)
 
     def stored_bytes(self) -> int:
         """Return how many bytes all projects have."""
@@ -350,11 +354,7 @@ class JobStore:
         return blobs.is_known(self._database, sha256)
 
     async def own_blob(self, project: str, digest: Digest) -> None:
-        """Give a project a blob that it has uploaded, all bytes of it.
-
-        Raises:
-            QuotaExceeded: If other uploads have taken the room for it meanwhile.
-        """
+        """Give a project a blob that it has uploaded, all bytes of it."""
         await self._write(lambda journal: journal.take_upload(project, digest))
 
     # Writes. Each returns after its commit.
@@ -369,7 +369,7 @@ class JobStore:
 
         Raises:
             RequestIdReused: If the request id belongs to a job with another spec.
-            QuotaExceeded: If the project has as many jobs as it may.
+            QuotaExceeded: If the project has as many jobs or bytes as it may.
             InputMissing: If an input expired meanwhile.
             JobNotFound, SurfaceMissing: If the job to export again is gone.
         """
@@ -395,7 +395,7 @@ class JobStore:
         )
 
     async def delete(self, uid: str, *, project: str, etag: str = "") -> None:
-        """Forget a job that has ended, with its log. Its blobs go when nothing else needs them.
+        """Forget a job that has ended, with its log and the blobs that no other job needs.
 
         Raises:
             JobNotFound: If there is no such job.

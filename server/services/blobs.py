@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, closing
+from functools import partial
 
 from server import convert
 from server.artifacts import CHUNK_BYTES, ArtifactStore, Digest, Upload
@@ -122,10 +123,14 @@ class BlobService:
         check_size(digest.size_bytes, self._limits.max_blob_bytes, "digest")
         is_there = self._size(digest, call) is not None
         if not is_there:
-            self._store.check_bytes(call.project, digest.size_bytes)
-            await asyncio.to_thread(self._artifacts.check_space, digest.size_bytes)
+            arrived = self._artifacts.committed_size(call.project, first.upload_id, digest)
+            await asyncio.to_thread(self._artifacts.check_space, digest.size_bytes - arrived)
         with self._artifacts.upload(
-            call.project, first.upload_id, digest, is_there=is_there
+            call.project,
+            first.upload_id,
+            digest,
+            is_there=is_there,
+            check_room=partial(self._store.check_bytes, call.project),
         ) as upload:
             yield upload
             await _to_its_end(self._finish(upload, call.project, digest, is_there=is_there))

@@ -18,6 +18,7 @@ from server.engine import (
     Listener,
     Previewed,
     Progressed,
+    StoredArtifact,
     Task,
     TaskFailed,
     TaskKind,
@@ -31,10 +32,11 @@ from server.engine import (
     WorkerStatus,
 )
 from server.jobs import Job, JobSpec, JobState, StageState
-from server.journal import Entry, JobStore
+from server.journal import Entry, JobStore, Quotas
 from server.observe.jobs import JobTelemetry
 from server.observe.metrics import Metrics
 from server.observe.tracing import NoTracer
+from server.refusals import QuotaExceeded
 from server.scheduler import Scheduler
 
 P = "local"
@@ -283,12 +285,13 @@ def held(
     folder: Path,
     act: Callable[[House], Coroutine[None, None, None]],
     clock: Callable[[], int] = lambda: 1_000_000,
+    quotas: Quotas = Quotas(),  # noqa: B008  # frozen
     **options: Any,  # Any: of `Scheduler`
 ) -> None:
     """Do something with a scheduler whose tasks run for as long as they are to."""
 
     async def whole() -> None:
-        store = JobStore(folder / "journal.sqlite3", clock=clock)
+        store = JobStore(folder / "journal.sqlite3", clock=clock, quotas=quotas)
         await store.open()
         engine, missing = HeldEngine(), set[str]()
         scheduler = Scheduler(
@@ -527,6 +530,34 @@ def test_all_tasks_of_a_job_share_its_time_and_the_server_has_the_last_word(
         assert house.engine.started.empty()
 
     held(tmp_path, act, clock=lambda: now_us[0], max_run_timeout_s=60.0)
+
+
+def test_what_a_begun_job_leaves_may_pass_the_quota_and_no_other_begins_then(
+    tmp_path: Path,
+) -> None:
+    big = Digest(sha256="cc" * 32, size_bytes=1000)
+    glb = StoredArtifact(role="model", file_name="a.glb", media_type="x", digest=big)
+
+    async def act(house: House) -> None:
+        first, second, third = [
+            await house.create(replace(CHAIR, seed=number, priority=-number)) for number in range(3)
+        ]
+        house.engine.end(await house.started())
+        tasks = {task.job_uid: task for task in (await house.started(), await house.started())}
+        assert set(tasks) == {first.uid, second.uid}
+        house.engine.end(tasks[first.uid], TaskOutcome(artifacts=(glb,)))
+        assert (await house.ended(first)).state is JobState.SUCCEEDED
+        house.engine.end(tasks[second.uid])
+        refused = await house.ended(third)
+        assert refused.details.error is not None
+        assert refused.details.error.reason == "QUOTA_EXCEEDED"
+        assert refused.details.error.is_retryable
+        assert refused.start_us is None
+        assert (await house.started()).job_uid == second.uid  # which had begun
+        with pytest.raises(QuotaExceeded):
+            await house.create(replace(CHAIR, seed=9))
+
+    held(tmp_path, act, quotas=Quotas(max_bytes=100))
 
 
 def test_a_drain_that_is_hurried_puts_back_what_runs_and_what_waits_for_its_next_task(
