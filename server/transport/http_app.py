@@ -61,6 +61,7 @@ class HttpApp:
         is_ready: Callable[[], bool],
         metrics: Callable[[], bytes] | None,
         max_infer_bytes: int,
+        max_infer_calls: int,
         random_seed: Callable[[], int],
         silence_s: float = SILENCE_S,
     ) -> None:
@@ -74,6 +75,7 @@ class HttpApp:
             is_ready: Whether jobs would be started now.
             metrics: Gives Prometheus's text; None: there is none.
             max_infer_bytes: Largest request of `/v1/infer`.
+            max_infer_calls: Most of them at once.
             random_seed: Gives the seed of a NIM request that leaves it to chance.
             silence_s: How long a request's body may stop.
         """
@@ -83,7 +85,12 @@ class HttpApp:
         self._calls = ConnectCalls(rpcs, desk, is_stopping=lambda: self._is_stopping)
         self._blobs = BlobFiles(by_name, desk)
         self._nim = Nim(
-            by_name, desk, self._blobs, max_body_bytes=max_infer_bytes, random_seed=random_seed
+            by_name,
+            desk,
+            self._blobs,
+            max_body_bytes=max_infer_bytes,
+            max_calls=max_infer_calls,
+            random_seed=random_seed,
         )
         self._probes = Probes(
             info=by_name["GetServerInfo"],

@@ -323,7 +323,8 @@ def test_doctor_finds_everything_or_says_what_is_missing(
     )
     assert broken.returncode == 1
     assert f"missing      there is no model '{tmp_path / 'nowhere'}'" in broken.stdout
-    assert "limits" in broken.stdout
+    for limit in ("project 2,000 watches", "1,000 calls at once", "16 calls of /v1/infer"):
+        assert limit in broken.stdout
 
 
 def test_help_is_instant(config: ServerConfig) -> None:
