@@ -1,5 +1,6 @@
 """What may be done to jobs and tasks, each within one transaction of the writer."""
 
+import logging
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +36,8 @@ from server.refusals import (
     QuotaExceeded,
     RequestIdReused,
 )
+
+logger = logging.getLogger(__name__)
 
 Clock = Callable[[], int]
 """Returns microseconds since 1970."""
@@ -448,6 +451,12 @@ class Journal:
         )
         return self.record(job, warning)
 
+    def drop_tasks(self, uid: str) -> None:
+        """Let no task of a job start any more."""
+        self.database.execute(
+            "UPDATE tasks SET state = 'dropped' WHERE job_uid = ? AND state != 'done'", (uid,)
+        )
+
     def requeue(self, uid: str) -> Job:
         """Put a running job back into the queue."""
         job = self.job(uid)
@@ -469,7 +478,11 @@ class Journal:
             "SELECT uid FROM jobs WHERE state IN ('running', 'cancelling')"
         ).fetchall()
         for (uid,) in rows:
-            self.requeue(uid)
+            try:
+                self.requeue(uid)
+            except ValueError as error:
+                logger.error("job %s cannot be read and is left as it is: %s", uid, error)
+                self.drop_tasks(uid)
         return len(rows)
 
     # Parts
@@ -508,9 +521,7 @@ class Journal:
 
     def _end(self, job: Job, state: JobState) -> Job:
         job = self._stop_clock(job)
-        self.database.execute(
-            "UPDATE tasks SET state = 'dropped' WHERE job_uid = ? AND state != 'done'", (job.uid,)
-        )
+        self.drop_tasks(job.uid)
         return self.record(job, StateChanged(state=state))
 
     def _stop_clock(self, job: Job) -> Job:

@@ -1,9 +1,11 @@
 """What is asked of the journal: rows and short ranges by key, tens of microseconds each."""
 
+import logging
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 from pipeline import Stage
 from server.artifacts import Digest
@@ -21,6 +23,10 @@ from server.jobs import (
 )
 from server.record import loads
 from server.refusals import JobNotFound, SurfaceMissing
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _EVENTS_PER_READ = 500
 _HAPPENINGS: Mapping[str, type[Happening]] = {
@@ -249,23 +255,24 @@ class Reads:
         return [outcome for _, outcome in rows]
 
     def recent_outcomes(self, limit: int) -> list[TaskOutcome]:
-        """Return what the latest tasks that really ran left, oldest first."""
+        """Return what the latest tasks that really ran left, oldest first; no unreadable ones."""
         rows = self._database.execute(
             "SELECT outcome FROM tasks WHERE state = 'done' AND NOT is_reused"
             " ORDER BY job_uid DESC LIMIT ?",
             (limit,),
         ).fetchall()
-        return [loads(TaskOutcome, text) for (text,) in reversed(rows)]
+        read = (_readable(TaskOutcome, text) for (text,) in reversed(rows))
+        return [outcome for outcome in read if outcome is not None]
 
     def kept_work(self, project: str, key: str) -> KeptWork | None:
-        """Return what the same work of the project left before."""
+        """Return what the same work of the project left before; None also if it is unreadable."""
         text = self._cached(project, key)
-        return None if text is None else loads(KeptWork, text)
+        return None if text is None else _readable(KeptWork, text)
 
     def kept_part(self, project: str, key: str) -> Digest | None:
-        """Return a part of a build that the project has kept."""
+        """Return a part of a build that the project has kept; None also if it is unreadable."""
         text = self._cached(project, key)
-        return None if text is None else loads(Digest, text)
+        return None if text is None else _readable(Digest, text)
 
     def _cached(self, project: str, key: str) -> str | None:
         row = self._database.execute(
@@ -285,6 +292,15 @@ class Reads:
         """Return a fact about the journal itself."""
         row = self._database.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return str(row[0])
+
+
+def _readable(kind: type[T], text: str) -> T | None:
+    """Read a document that can be done without; None if it cannot be read."""
+    try:
+        return loads(kind, text)
+    except ValueError as error:
+        logger.error("journal: a row is unreadable and left out: %s", error)
+        return None
 
 
 def _not_found(uid: str) -> JobNotFound:

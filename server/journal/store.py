@@ -303,7 +303,11 @@ class JobStore:
         return self._reads.ready_tasks(worker, now_us=self._clock(), only_running=only_running)
 
     def ready_task(self, name: TaskName) -> ReadyTask | None:
-        """Return a task with all that starting it needs; None when it is no longer ready."""
+        """Return a task with all that starting it needs; None when it is no longer ready.
+
+        Raises:
+            ValueError: If a row of it cannot be read.
+        """
         return self._reads.ready_task(name)
 
     def next_due_s(self) -> float | None:
@@ -313,7 +317,7 @@ class JobStore:
         return None if due_us is None else (due_us - now_us) / 1e6
 
     def recent_outcomes(self, limit: int) -> list[TaskOutcome]:
-        """Return what the latest tasks that really ran left, oldest first."""
+        """Return what the latest tasks that really ran left, oldest first. At most `limit`."""
         return self._reads.recent_outcomes(limit)
 
     def kept_work(self, project: str, key: str) -> KeptWork | None:
@@ -455,6 +459,10 @@ class JobStore:
         death_of: key of the work, if a worker died in it.
         """
         return await self._write(lambda journal: journal.fail(uid, error, death_of=death_of))
+
+    async def drop_tasks(self, uid: str) -> None:
+        """Let no task of a job start any more, also of one whose row cannot be read."""
+        await self._write(lambda journal: journal.drop_tasks(uid))
 
     async def requeue(self, uid: str) -> Job:
         """Put a running job back into the queue, as if its running task had not started."""

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline import AssetOptions, ModelFacts, Stage, StageRecord
+from pipeline.errors import DiskFull
 from pipeline.mesh.hulls.collision import CollisionOptions
 from pipeline.model.formats import DecodeOptions
 from server.artifacts import Digest, digest_of
@@ -33,11 +34,13 @@ from server.engine import (
 )
 from server.jobs import Job, JobSpec, JobState, StageState
 from server.journal import Entry, JobStore, Quotas
+from server.journal.changes import Journal
 from server.observe.jobs import JobTelemetry
 from server.observe.metrics import Metrics
 from server.observe.tracing import NoTracer
 from server.refusals import QuotaExceeded
 from server.scheduler import Scheduler
+from server.tasks import task_of
 
 P = "local"
 BLOB = Digest(sha256="aa" * 32, size_bytes=1)
@@ -163,6 +166,57 @@ def test_a_task_that_cannot_be_made_fails_its_job_and_no_other(tmp_path: Path) -
     assert failed.details.error.metadata["incident"] in failed.details.error.message
 
 
+UNREADABLE = {
+    "of an earlier task": "UPDATE tasks SET outcome = '{' WHERE position = 0 AND job_uid = ?",
+    "of the job": "UPDATE jobs SET details = '[]' WHERE uid = ?",
+    "of the cache": "UPDATE stage_cache SET value = '{\"outcome\": 1}' WHERE '' != ?",
+}
+
+
+@pytest.mark.parametrize("which", UNREADABLE)
+def test_a_row_that_cannot_be_read_stops_no_other_job(tmp_path: Path, which: str) -> None:
+    async def leave_an_odd_job() -> str:
+        store = JobStore(tmp_path / "journal.sqlite3", clock=lambda: 0)
+        await store.open()
+        job, _ = await store.create(project=P, request_id="", spec=CHAIR)
+        generate = store.ready_task(store.ready_tasks(WorkerKind.GENERATOR)[0])
+        assert generate is not None
+        key = task_of(generate).key("d ")
+        await store.start_task(generate, key=key)
+        await store.finish_task(generate, OUTCOMES[TaskKind.GENERATE])
+        await store.close()
+        return job.uid
+
+    async def run_another() -> None:
+        store = JobStore(tmp_path / "journal.sqlite3", clock=lambda: 1)
+        await store.open()
+        other, _ = await store.create(project=P, request_id="", spec=CHAIR)
+        scheduler = Scheduler(store, InstantEngine(), telemetry(), is_there=lambda sha256: True)
+        await scheduler.start()
+        async for _ in store.follow(other.uid, 0, project=P):
+            pass
+        assert store.job(other.uid, project=P).state is JobState.SUCCEEDED
+        if which == "of the job":
+            with pytest.raises(ValueError, match="JobDetails"):
+                store.job(odd, project=P)
+            for kind in WorkerKind:
+                assert store.ready_tasks(kind) == []
+        else:
+            async for _ in store.follow(odd, 0, project=P):
+                pass
+            error = store.job(odd, project=P).details.error
+            assert (error and error.reason) == (None if "cache" in which else "INTERNAL")
+        await scheduler.drain(0)
+        await store.close()
+
+    odd = asyncio.run(leave_an_odd_job())
+    database = sqlite3.connect(tmp_path / "journal.sqlite3")
+    assert database.execute(UNREADABLE[which], (odd,)).rowcount == 1
+    database.commit()
+    database.close()
+    asyncio.run(asyncio.wait_for(run_another(), 10))
+
+
 def test_a_report_names_the_model_and_what_it_ran_on(tmp_path: Path) -> None:
     engine = InstantEngine()
     run(tmp_path, engine, CHAIR)
@@ -224,8 +278,9 @@ class HeldEngine(InstantEngine):
             future.set_result(result or outcome_of(task))
 
     def cancel(self, job_uid: str) -> None:
-        del self._kinds[job_uid]
-        self._results.pop(job_uid).set_exception(TaskStopped())
+        if job_uid in self._results:
+            del self._kinds[job_uid]
+            self._results.pop(job_uid).set_exception(TaskStopped())
 
     async def stop(self) -> None:
         for uid in list(self._results):
@@ -499,6 +554,68 @@ def test_tries_are_counted_over_restarts_and_wait_longer_each_time(tmp_path: Pat
 async def until(is_true: Callable[[], bool]) -> None:
     while not is_true():
         await asyncio.sleep(0)
+
+
+def test_an_end_that_the_disk_did_not_take_is_written_down_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("server.scheduler._RETRY_S", 0.001)
+    failure = TaskFailed(  # too long for the pages that there are
+        "x" * 1_000_000, reason="EMPTY_RESULT", stage=None, metadata={}, is_retryable=False
+    )
+
+    async def act(house: House) -> None:
+        failing, cancelled = [
+            await house.create(replace(CHAIR, seed=number, priority=-number)) for number in range(2)
+        ]
+        await limit_pages(house.store, None)
+        house.store._reserve.free()
+        house.engine.end(await house.started(), failure)
+        await until(lambda: caplog.text.count("cannot be written down") >= 3)
+        assert house.store.job(failing.uid, project=P).state is JobState.RUNNING
+        await limit_pages(house.store, 1_000_000)
+        assert (await house.ended(failing)).state is JobState.FAILED
+        task = await house.started()
+        await limit_pages(house.store, None)
+        count = caplog.text.count("cannot be written down")
+        house.engine.end(task, failure)
+        await until(lambda: caplog.text.count("cannot be written down") > count)
+        await house.scheduler.cancel(cancelled.uid, project=P)
+        await limit_pages(house.store, 1_000_000)
+        assert (await house.ended(cancelled)).state is JobState.CANCELLED
+
+    async def limit_pages(store: JobStore, count: int | None) -> None:
+        """Let the journal have so many pages; None: no more than it has."""
+
+        def change(journal: Journal) -> None:
+            pages = count or journal.database.execute("PRAGMA page_count").fetchone()[0]
+            journal.database.execute(f"PRAGMA max_page_count = {pages}")
+
+        await store._write(change)
+
+    held(tmp_path, act)
+
+
+def test_a_server_that_stops_leaves_an_end_that_cannot_be_written_to_its_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def act(house: House) -> None:
+        job = await house.create(CHAIR)
+        task = await house.started()
+
+        async def full(*args: Any, **options: Any) -> Job:  # Any: of `finish_task`
+            raise DiskFull("the server's disk is full; free some space and try again")
+
+        monkeypatch.setattr(house.store, "finish_task", full)
+        house.engine.end(task)
+        await asyncio.wait_for(house.scheduler.drain(0), 5)
+        assert house.store.job(job.uid, project=P).state is JobState.RUNNING
+
+    async def again(house: House) -> None:
+        assert (await house.started()).attempt == 2
+
+    held(tmp_path, act)
+    held(tmp_path, again)
 
 
 def test_a_job_ends_when_it_has_run_for_as_long_as_it_may(tmp_path: Path) -> None:
