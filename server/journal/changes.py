@@ -370,7 +370,7 @@ class Journal:
         job = self.job(ready.job.uid)
         if not self.is_current(ready):
             return job
-        job = self._stop_clock(job)
+        job = self._stop_clock(job, self.now_us())
         key, warning_count = self.database.execute(
             "SELECT key, warning_count FROM tasks WHERE job_uid = ? AND position = ?",
             (job.uid, ready.position),
@@ -443,7 +443,7 @@ class Journal:
             return job
         if job.state is JobState.CANCELLING:
             return self._end(job, JobState.CANCELLED)
-        job = self._stop_clock(job)
+        job = self._stop_clock(job, self.now_us())
         self.database.execute(
             "UPDATE tasks SET state = 'ready', failure_count = failure_count + 1,"
             " not_before_us = ? WHERE job_uid = ? AND position = ?",
@@ -458,28 +458,32 @@ class Journal:
         )
 
     def requeue(self, uid: str) -> Job:
-        """Put a running job back into the queue."""
-        job = self.job(uid)
+        """Put a running job back into the queue; the time that its task has run counts."""
+        return self._requeue(self._stop_clock(self.job(uid), self.now_us()))
+
+    def _requeue(self, job: Job) -> Job:
         if job.state is JobState.CANCELLING:
             return self._end(job, JobState.CANCELLED)
         if job.state is not JobState.RUNNING:
             return job
         self.database.execute(
-            "UPDATE tasks SET state = 'ready', start_us = NULL"
-            " WHERE job_uid = ? AND state = 'running'",
-            (uid,),
+            "UPDATE tasks SET state = 'ready' WHERE job_uid = ? AND state = 'running'", (job.uid,)
         )
         return self.record(job, StateChanged(state=JobState.QUEUED))
 
     def recover(self) -> int:
-        """Put back what ran when the server last ended; that try costs the job nothing."""
-        self.database.execute("UPDATE tasks SET start_us = NULL WHERE state = 'running'")
+        """Put back what ran when the server last ended. Returns how many jobs.
+
+        That try is no failure. It has run at least until the last event of its job, which counts:
+        a job that takes the server with it each time would run for ever else.
+        """
         rows = self.database.execute(
             "SELECT uid FROM jobs WHERE state IN ('running', 'cancelling')"
         ).fetchall()
         for (uid,) in rows:
             try:
-                self.requeue(uid)
+                job = self.job(uid)
+                self._requeue(self._stop_clock(job, self.reads.last_event_us(uid)))
             except ValueError as error:
                 logger.error("job %s cannot be read and is left as it is: %s", uid, error)
                 self.drop_tasks(uid)
@@ -520,12 +524,12 @@ class Journal:
             self._jobs.popitem(last=False)
 
     def _end(self, job: Job, state: JobState) -> Job:
-        job = self._stop_clock(job)
+        job = self._stop_clock(job, self.now_us())
         self.drop_tasks(job.uid)
         return self.record(job, StateChanged(state=state))
 
-    def _stop_clock(self, job: Job) -> Job:
-        """Add to a job what its running task has run."""
+    def _stop_clock(self, job: Job, end_us: int) -> Job:
+        """Add to a job what its running task has run until a time."""
         row = self.database.execute(
             "SELECT start_us FROM tasks"
             " WHERE job_uid = ? AND state = 'running' AND start_us IS NOT NULL",
@@ -534,7 +538,7 @@ class Journal:
         if row is None:
             return job
         self.database.execute("UPDATE tasks SET start_us = NULL WHERE job_uid = ?", (job.uid,))
-        return replace(job, run_us=job.run_us + max(0, self.now_us() - row[0]))
+        return replace(job, run_us=job.run_us + max(0, end_us - row[0]))
 
     def _keep_work(
         self, job: Job, key: str, outcome: TaskOutcome, warnings: tuple[Warned, ...]

@@ -36,8 +36,9 @@ _JOB_COLUMNS = (
     "uid, project, spec, state, details, first_sequence, last_sequence, run_us, retry_of,"
     " from_stage, create_us, start_us, end_us"
 )
-# One priority for each ten minutes of waiting, ten at most.
-_CLASS = "jobs.priority + min(10, (:now_us - jobs.create_us) / 600000000)"
+# One priority for each ten minutes of waiting. Without end: with one, a project that keeps making
+# urgent jobs would keep all others from ever starting.
+_CLASS = "jobs.priority + (:now_us - jobs.create_us) / 600000000"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +161,13 @@ class Reads:
             JobEvent(sequence=sequence, time_us=time_us, happening=loads(_HAPPENINGS[kind], body))
             for sequence, time_us, kind, body in rows
         ]
+
+    def last_event_us(self, uid: str) -> int:
+        """Return when the last event of a job was, microseconds since 1970."""
+        row = self._database.execute(
+            "SELECT time_us FROM events WHERE job_uid = ? ORDER BY sequence DESC LIMIT 1", (uid,)
+        ).fetchone()
+        return int(row[0])
 
     def ready_tasks(self, worker: WorkerKind, *, now_us: int, only_running: bool) -> list[TaskName]:
         """Return what may start, in the order in which it should.

@@ -465,7 +465,7 @@ class JobStore:
         await self._write(lambda journal: journal.drop_tasks(uid))
 
     async def requeue(self, uid: str) -> Job:
-        """Put a running job back into the queue, as if its running task had not started."""
+        """Put a running job back into the queue; only the time that its task has run stays."""
         return await self._write(lambda journal: journal.requeue(uid))
 
     async def cancel(self, uid: str, *, project: str | None) -> Job:

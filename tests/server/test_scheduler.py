@@ -725,6 +725,25 @@ def test_projects_take_turns_and_priority_comes_first(tmp_path: Path) -> None:
     held(tmp_path, act, clock=lambda: next(ticks))
 
 
+def test_nothing_is_so_urgent_that_others_wait_for_ever(tmp_path: Path) -> None:
+    now_us = [1_000_000]
+
+    async def act(house: House) -> None:
+        await house.create(replace(CHAIR, seed=7))
+        task = await house.started()
+        old = await house.create(replace(CHAIR, seed=1, priority=-10))
+        for hours, expected in ((2, "urgent"), (2, old.uid)):
+            now_us[0] += hours * 3600 * 10**6
+            urgent = await house.create(replace(CHAIR, seed=hours + now_us[0], priority=10))
+            house.engine.end(task)
+            tasks = [await house.started(), await house.started()]
+            task = next(task for task in tasks if task.kind is TaskKind.GENERATE)
+            assert task.job_uid == (urgent.uid if expected == "urgent" else expected)
+            house.engine.end(next(task for task in tasks if task.kind is TaskKind.BUILD))
+
+    held(tmp_path, act, clock=lambda: now_us[0])
+
+
 def test_who_waits_gains_on_the_urgent(tmp_path: Path) -> None:
     now_us = [1_000_000]
 
