@@ -80,7 +80,7 @@ def _lines(info: pb.GetServerInfoResponse) -> list[str]:
         lines += [
             f"model        {model.name or '-'}, licence {model.license or '-'}",
             f"             takes {', '.join(model.takes) or '-'}; makes {', '.join(makes) or '-'}",
-            f"             {model.path}",
+            f"             {model.path or '-'}",
             f"             sha256 {model.digest or '-'}",
         ]
     for worker in info.workers:

@@ -21,7 +21,7 @@ from server.journal import Clock, Entry, Heartbeat, JobStore, Snapshot
 from server.observe.jobs import JobTelemetry
 from server.observe.metrics import Metrics
 from server.pb import lodsmith_pb2 as pb
-from server.refusals import InputMissing, InvalidRequest, QueueFull
+from server.refusals import InputMissing, InvalidRequest, ModelUnusable, QueueFull
 from server.scheduler import Scheduler
 from server.services.limits import DrainFlag, Limits, check_size
 
@@ -393,9 +393,8 @@ def _check_models(models: LoadOptions) -> None:
         for name in models.models:
             resolve(Path(models.home), name)
     except ModelUnavailable as error:
-        raise ModelUnavailable(
-            f"{error} (`lodsmith doctor` checks it; `lodsmith lod` works without a model)"
-        ) from error
+        logger.warning("no job can be made of prompts and pictures: %s", error)
+        raise ModelUnusable from error
 
 
 def _check_no_generation(spec: JobSpec) -> None:
