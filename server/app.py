@@ -83,7 +83,11 @@ class Server:
         self._store = JobStore(
             config.data_dir / "journal.sqlite3",
             clock=_now_us,
-            quotas=Quotas(max_jobs=config.max_project_jobs, max_bytes=config.max_project_bytes),
+            quotas=Quotas(
+                max_jobs=config.max_project_jobs,
+                max_bytes=config.max_project_bytes,
+                max_queued=config.max_queued_jobs,
+            ),
             on_commit=self._committed,
         )
         self._collector = Collector(

@@ -33,6 +33,7 @@ from server.refusals import (
     EtagMismatch,
     InputMissing,
     JobNotFinished,
+    QueueFull,
     QuotaExceeded,
     RequestIdReused,
 )
@@ -47,14 +48,16 @@ _MAX_REMEMBERED_JOBS = 256
 
 @dataclass(frozen=True, kw_only=True)
 class Quotas:
-    """What one project may have. 0: no limit.
+    """What one project may have, 0: no limit; and what all may have together, None: no limit.
 
     max_jobs: that wait or run. max_bytes: of its blobs and half-done uploads. What a job leaves
         that has begun may pass it.
+    max_queued: jobs of all projects that wait.
     """
 
     max_jobs: int = 0
     max_bytes: int = 0
+    max_queued: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +114,7 @@ class Journal:
         """Raise if a job may not be added; returns the one that has its request id, if any."""
         known = self._known(new)
         if known is None:
+            self._check_queue()
             self._check_jobs_quota(new.project)
             blobs.check_room(self.database, new.project, self._quotas.max_bytes)
         return known
@@ -163,6 +167,14 @@ class Journal:
                 field="request_id",
             )
         return known
+
+    def _check_queue(self) -> None:
+        limit = self._quotas.max_queued
+        if limit is not None and self.reads.queued_count() >= limit:
+            raise QueueFull(
+                f"{limit} jobs wait, which is the most this server allows; try again later",
+                retry_after_s=10.0,
+            )
 
     def _check_jobs_quota(self, project: str) -> None:
         limit = self._quotas.max_jobs

@@ -68,7 +68,7 @@ class JobStore:
         Args:
             path: Beside it are its mark (see `epoch.py`) and its reserve of disk space.
             clock: Stamps events.
-            quotas: What one project may have.
+            quotas: How much there may be.
             on_commit: Told of every commit.
         """
         self._clock = clock
@@ -156,10 +156,6 @@ class JobStore:
     def job_counts(self) -> Mapping[JobState, int]:
         """Return how many jobs are in each state, of all projects."""
         return self._reads.job_counts()
-
-    def queued_count(self) -> int:
-        """Return how many jobs wait, of all projects."""
-        return self._reads.queued_count()
 
     def queue(self) -> Mapping[str, int]:
         """Return the places of waiting jobs by uid, 0 for the next one to start.
@@ -364,7 +360,7 @@ class JobStore:
     # Writes. Each returns after its commit.
 
     async def check(self, *, project: str, request_id: str, spec: JobSpec) -> None:
-        """Raise what `create` would raise for its request id and for quotas."""
+        """Raise what `create` would raise for its request id, the queue and quotas."""
         new = NewJob(project=project, request_id=request_id, spec=spec)
         await self._write(lambda journal: journal.check(new), is_new_work=True)
 
@@ -373,6 +369,7 @@ class JobStore:
 
         Raises:
             RequestIdReused: If the request id belongs to a job with another spec.
+            QueueFull: If as many jobs wait as may.
             QuotaExceeded: If the project has as many jobs or bytes as it may.
             InputMissing: If an input expired meanwhile.
             JobNotFound, SurfaceMissing: If the job to export again is gone.

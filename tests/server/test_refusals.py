@@ -56,6 +56,25 @@ def test_without_a_model_prompts_are_refused_and_meshes_work(
         assert job.state == pb.JOB_STATE_SUCCEEDED
 
 
+def test_a_call_that_is_repeated_finds_its_job_though_the_model_is_gone(
+    start_server: Callable[..., AbstractContextManager[Peer]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    models = tmp_path_factory.mktemp("models")
+    (models / "pipeline.json").write_text("{}")
+    with start_server(models=(str(models),)) as peer:
+        request = pb.CreateJobRequest(spec=pb.JobSpec(prompt="a chair"), request_id="one")
+        made = peer.jobs.CreateJob(request).job
+        peer.finished(made)
+        models.rename(models.with_name("away"))
+        again = peer.jobs.CreateJob(request)
+        assert (again.job.name, again.deduplicated) == (made.name, True)
+        request.request_id = "two"
+        with pytest.raises(grpc.RpcError) as refused:
+            peer.jobs.CreateJob(request)
+        assert reason_of(refused.value) == "MODEL_UNAVAILABLE"
+
+
 def test_a_model_that_does_not_load_fails_its_jobs_with_the_reason(
     start_server: Callable[..., AbstractContextManager[Peer]],
     tmp_path_factory: pytest.TempPathFactory,

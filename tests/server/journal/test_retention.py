@@ -17,6 +17,7 @@ from server.refusals import (
     InputMissing,
     JobNotFinished,
     JobNotFound,
+    QueueFull,
     QuotaExceeded,
 )
 from tests.server.journal.harness import (
@@ -203,6 +204,30 @@ def test_quotas_are_per_project(tmp_path: Path) -> None:
             )
 
     asyncio.run(whole())
+
+
+def test_no_more_jobs_wait_than_may_however_many_come_at_once(tmp_path: Path) -> None:
+    async def act(store: JobStore) -> None:
+        async def create_it(number: int) -> bool:
+            project = "other" if number % 2 else P
+            try:
+                await store.create(project=project, request_id=str(number), spec=SPEC)
+            except QueueFull:
+                return False
+            return True
+
+        made = await asyncio.gather(*(create_it(number) for number in range(20)))
+        assert sum(made) == 3
+        known = made.index(True)
+        assert await create_it(known)  # it is one of those that wait
+        with pytest.raises(QueueFull):
+            await store.check(project=P, request_id="new", spec=SPEC)
+        next_ = next_ready(store, WorkerKind.GENERATOR)
+        assert next_ is not None
+        await store.start_task(next_, key="")
+        await store.check(project=P, request_id="new", spec=SPEC)
+
+    run(tmp_path, act, quotas=Quotas(max_queued=3))
 
 
 def test_a_retry_is_a_new_job_like_the_first(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from server.convert import digest_to
 from server.journal import Quotas
 from server.observe.metrics import Metrics
 from server.pb import lodsmith_pb2 as pb
-from server.refusals import QuotaExceeded, UploadBusy
+from server.refusals import OffsetMismatch, QuotaExceeded, UploadBusy
 from server.services.blobs import BlobService
 from server.services.limits import DrainFlag, limits_of
 from tests.server.journal.harness import NO_QUOTAS, opened
@@ -133,6 +133,19 @@ async def chunk(
         data=data,
     )
     return await service.write_blob_chunk(request, call("WriteBlobChunk"))
+
+
+def test_a_chunk_from_before_the_start_is_no_repeated_one(tmp_path: Path) -> None:
+    content = b"x" * 100
+
+    async def act(service: BlobService) -> None:
+        await chunk(service, content, 1, 0, content[:50])
+        repeated = await chunk(service, content, 1, 10, content[10:20])
+        assert repeated.committed_size == 50
+        with pytest.raises(OffsetMismatch, match="goes on at offset 50, got -20"):
+            await chunk(service, content, 1, -20, content[:20])
+
+    held(tmp_path, act)
 
 
 def test_a_project_cannot_begin_more_uploads_than_it_may_keep(tmp_path: Path) -> None:
