@@ -31,6 +31,7 @@ from server.engine import (
     WorkerStatus,
     memory,
 )
+from server.engine.kernel_cache import kernel_cache
 from server.engine.messages import (
     Done,
     Failed,
@@ -276,7 +277,11 @@ class WorkerProcess:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=2,
             start_new_session=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)},
+            env={
+                **os.environ,
+                **kernel_cache(os.environ),
+                "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path),
+            },
         )
 
     def _loss(self, assignment: _Assignment, code: int) -> WorkerLost:
