@@ -25,8 +25,9 @@ from server.jobs import (
     is_last_task,
     result_of,
 )
-from server.journal import blobs
-from server.journal.reads import KeptWork, Reads
+from server.journal import blobs, stage_cache
+from server.journal.reads import Reads
+from server.journal.stage_cache import KeptWork
 from server.journal.tail import Entry
 from server.record import dumps, loads
 from server.refusals import (
@@ -276,15 +277,8 @@ class Journal:
         At once: what a project has deleted must not count against its quota any more.
         """
         for key in blobs.holders(self.database, project, sha256):
-            self.forget_kept(project, key)
+            stage_cache.forget(self.database, project, key)
         blobs.disown(self.database, project, sha256)
-
-    def forget_kept(self, project: str, key: str) -> None:
-        """Delete a row of the stage cache."""
-        self.database.execute(
-            "DELETE FROM stage_cache WHERE project = ? AND key = ?", (project, key)
-        )
-        blobs.let_go(self.database, project, key)
 
     def compact(self, uid: str) -> None:
         """Delete all of a job's log but its last event."""
@@ -316,7 +310,7 @@ class Journal:
         """End a job with an error. death_of: the key of the work that killed its worker, or ""."""
         job = self.job(uid)
         if death_of:
-            self._count_death(job.project, death_of)
+            stage_cache.count_death(self.database, job.project, death_of, self.now_us())
         if job.state.is_final:
             return job
         if job.state is JobState.CANCELLING:
@@ -354,8 +348,9 @@ class Journal:
             (job.project, now_us),
         )
         for part_key in parts:
-            self._use_kept(job.project, part_key)
-            if part := self.reads.kept_part(job.project, part_key):  # else it is made anew
+            stage_cache.use(self.database, job.project, part_key, now_us)
+            part = stage_cache.part(self.database, job.project, part_key)
+            if part is not None:  # else it is made anew
                 blobs.hold(self.database, job.project, job.uid, [part], now_us)
         return self._set_running(job)
 
@@ -387,12 +382,14 @@ class Journal:
             "SELECT key, warning_count FROM tasks WHERE job_uid = ? AND position = ?",
             (job.uid, ready.position),
         ).fetchone()
+        now_us = self.now_us()
         left = (*outcome.digests, *parts.values())
-        blobs.hold(self.database, job.project, job.uid, left, self.now_us())
+        blobs.hold(self.database, job.project, job.uid, left, now_us)
         if key:
-            self._keep_work(job, key, outcome, job.details.warnings[warning_count:])
+            kept = _kept(job, outcome, job.details.warnings[warning_count:])
+            stage_cache.keep_work(self.database, job.project, key, kept, now_us)
         for part_key, digest in parts.items():
-            self._keep(job.project, part_key, dumps(digest), [digest])
+            stage_cache.keep_part(self.database, job.project, part_key, digest, now_us)
         return self._go_on(job, ready, outcome, is_reused=False)
 
     def reuse_task(self, ready: ReadyTask, key: str, fraction: float) -> Job | None:
@@ -402,14 +399,14 @@ class Journal:
         task is no longer ready.
         """
         job = self.job(ready.job.uid)
-        kept = self.reads.kept_work(job.project, key)
+        kept = stage_cache.work(self.database, job.project, key)
         is_ready = self.database.execute(
             "SELECT 1 FROM tasks WHERE job_uid = ? AND position = ? AND state = 'ready'",
             (job.uid, ready.position),
         ).fetchone()
         if kept is None or not is_ready or job.state not in (JobState.QUEUED, JobState.RUNNING):
             return None
-        self._use_kept(job.project, key)
+        stage_cache.use(self.database, job.project, key, self.now_us())
         blobs.hold(self.database, job.project, job.uid, kept.digests, self.now_us())
         job = self._set_running(job)
         stages = dict.fromkeys(record.stage for record in kept.outcome.records)
@@ -450,7 +447,7 @@ class Journal:
         """Make a task ready again after a try that ended by no fault of the server."""
         job = self.job(ready.job.uid)
         if death_of:
-            self._count_death(job.project, death_of)
+            stage_cache.count_death(self.database, job.project, death_of, self.now_us())
         if job.state.is_final or not self.is_current(ready):
             return job
         if job.state is JobState.CANCELLING:
@@ -552,44 +549,16 @@ class Journal:
         self.database.execute("UPDATE tasks SET start_us = NULL WHERE job_uid = ?", (job.uid,))
         return replace(job, run_us=job.run_us + max(0, end_us - row[0]))
 
-    def _keep_work(
-        self, job: Job, key: str, outcome: TaskOutcome, warnings: tuple[Warned, ...]
-    ) -> None:
-        stages = {record.stage for record in outcome.records}
-        previews = tuple(
-            Previewed(stage=status.stage, image=status.preview)
-            for status in job.details.stages
-            if status.stage in stages and status.preview is not None
-        )
-        kept = KeptWork(outcome=outcome, warnings=warnings, previews=previews)
-        self._keep(job.project, key, dumps(kept), kept.digests)
-        self.database.execute(
-            "DELETE FROM deaths WHERE project = ? AND key = ?", (job.project, key)
-        )
 
-    def _keep(self, project: str, key: str, value: str, digests: Sequence[Digest]) -> None:
-        """Put a document into the stage cache, in the place of an older one."""
-        now_us = self.now_us()
-        blobs.let_go(self.database, project, key)
-        blobs.hold(self.database, project, key, digests, now_us)
-        self.database.execute(
-            "INSERT INTO stage_cache VALUES (?, ?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET value = excluded.value, use_us = excluded.use_us",
-            (project, key, value, now_us),
-        )
-
-    def _use_kept(self, project: str, key: str) -> None:
-        self.database.execute(
-            "UPDATE stage_cache SET use_us = ? WHERE project = ? AND key = ?",
-            (self.now_us(), project, key),
-        )
-
-    def _count_death(self, project: str, key: str) -> None:
-        self.database.execute(
-            "INSERT INTO deaths VALUES (?, ?, 1, ?)"
-            " ON CONFLICT DO UPDATE SET count = count + 1, time_us = excluded.time_us",
-            (project, key, self.now_us()),
-        )
+def _kept(job: Job, outcome: TaskOutcome, warnings: tuple[Warned, ...]) -> KeptWork:
+    """Return what is kept of a task of a job, which was warned of this while it ran."""
+    stages = {record.stage for record in outcome.records}
+    previews = tuple(
+        Previewed(stage=status.stage, image=status.preview)
+        for status in job.details.stages
+        if status.stage in stages and status.preview is not None
+    )
+    return KeptWork(outcome=outcome, warnings=warnings, previews=previews)
 
 
 def _queued(fraction: float, job: Job | None = None) -> StageProgressed:

@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import TypeVar
 
 from pipeline import Stage
-from server.artifacts import Digest
 from server.engine import Previewed, TaskKind, TaskOutcome, Warned, WorkerKind
 from server.jobs import (
     Happening,
@@ -39,23 +38,6 @@ _JOB_COLUMNS = (
 # One priority for each ten minutes of waiting. Without end: with one, a project that keeps making
 # urgent jobs would keep all others from ever starting.
 _CLASS = "jobs.priority + (:now_us - jobs.create_us) / 600000000"
-
-
-@dataclass(frozen=True, kw_only=True)
-class KeptWork:
-    """What a task left, for the next one that is the same.
-
-    warnings, previews: what its job was told, which the next job is told again.
-    """
-
-    outcome: TaskOutcome
-    warnings: tuple[Warned, ...] = ()
-    previews: tuple[Previewed, ...] = ()
-
-    @property
-    def digests(self) -> tuple[Digest, ...]:
-        """All blobs that it names."""
-        return self.outcome.digests + tuple(preview.image for preview in self.previews)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,32 +251,8 @@ class Reads:
             " ORDER BY job_uid DESC LIMIT ?",
             (limit,),
         ).fetchall()
-        read = (_readable(TaskOutcome, text) for (text,) in reversed(rows))
+        read = (readable(TaskOutcome, text) for (text,) in reversed(rows))
         return [outcome for outcome in read if outcome is not None]
-
-    def kept_work(self, project: str, key: str) -> KeptWork | None:
-        """Return what the same work of the project left before; None also if it is unreadable."""
-        text = self._cached(project, key)
-        return None if text is None else _readable(KeptWork, text)
-
-    def kept_part(self, project: str, key: str) -> Digest | None:
-        """Return a part of a build that the project has kept; None also if it is unreadable."""
-        text = self._cached(project, key)
-        return None if text is None else _readable(Digest, text)
-
-    def _cached(self, project: str, key: str) -> str | None:
-        row = self._database.execute(
-            "SELECT value FROM stage_cache WHERE project = ? AND key = ?", (project, key)
-        ).fetchone()
-        return None if row is None else str(row[0])
-
-    def death_count(self, project: str, key: str, since_us: int) -> int:
-        """Return how many workers died in this work since it last succeeded, 0 if long ago."""
-        row = self._database.execute(
-            "SELECT count FROM deaths WHERE project = ? AND key = ? AND time_us >= ?",
-            (project, key, since_us),
-        ).fetchone()
-        return 0 if row is None else int(row[0])
 
     def meta(self, name: str) -> str:
         """Return a fact about the journal itself."""
@@ -302,7 +260,7 @@ class Reads:
         return str(row[0])
 
 
-def _readable(kind: type[T], text: str) -> T | None:
+def readable(kind: type[T], text: str) -> T | None:
     """Read a document that can be done without; None if it cannot be read."""
     try:
         return loads(kind, text)

@@ -21,13 +21,14 @@ from server.jobs import (
     ReadyTask,
     StateChanged,
 )
-from server.journal import blobs, epoch, retention
+from server.journal import blobs, epoch, retention, stage_cache
 from server.journal.changes import Clock, Journal, NewJob, Quotas
 from server.journal.epoch import Mark
-from server.journal.reads import KeptWork, Reads, TaskName
+from server.journal.reads import Reads, TaskName
 from server.journal.reserve import Reserve
 from server.journal.retention import Collected, Retention
 from server.journal.schema import connect, prepare
+from server.journal.stage_cache import KeptWork
 from server.journal.tail import Entry, Heartbeat, Snapshot, Tail, Tails
 from server.journal.writer import Commit, Writer, mark_path
 from server.refusals import Draining, EventsCompacted, LogEpochChanged
@@ -318,18 +319,19 @@ class JobStore:
 
     def kept_work(self, project: str, key: str) -> KeptWork | None:
         """Return what the same work of the project left before."""
-        return self._reads.kept_work(project, key)
+        return stage_cache.work(self._database, project, key)
 
     def kept_part(self, project: str, key: str) -> Digest | None:
         """Return a part of a build that the project has kept."""
-        return self._reads.kept_part(project, key)
+        return stage_cache.part(self._database, project, key)
 
     def death_count(self, project: str, key: str, *, within_s: float) -> int:
         """Return how many workers died in this work since it last succeeded.
 
         0 when the latest did so more than `within_s` ago.
         """
-        return self._reads.death_count(project, key, self._clock() - round(within_s * 1e6))
+        since_us = self._clock() - round(within_s * 1e6)
+        return stage_cache.death_count(self._database, project, key, since_us)
 
     # Blobs
 
