@@ -191,9 +191,8 @@ class Scheduler:
                     if await self._look_up(kind):
                         await self._dispatch(kind)
                 self._wake_when_due()
-            except (
-                Exception
-            ):  # whatever it is (a full disk, most likely), ending here ends all work
+            except Exception:
+                # Whatever it is (a full disk, most likely): ending here would end all work.
                 logger.exception("nothing can be started now")
                 asyncio.get_running_loop().call_later(_RETRY_S, self.kick)
             if self._is_draining and not self._running and not self._has_begun_jobs():

@@ -193,7 +193,7 @@ class WorkerProcess:
             self._assignment.is_stopping = True
         self.kill()
 
-    # ------------------------------------------------------------------------------ leaving
+    # Leaving
 
     def _leave(self, cause: RestartCause) -> None:
         """Take no more tasks."""
@@ -224,7 +224,7 @@ class WorkerProcess:
         for line in stacks.splitlines():  # a line of the log has no line breaks
             logger.error("%s worker %d: %s", self.kind, self.pid, line)
 
-    # ------------------------------------------------------------------------------ its life
+    # Its life
 
     def _send(self, order: Order) -> None:
         with suppress(OSError):  # a dead worker is noticed by its end
@@ -304,7 +304,7 @@ class WorkerProcess:
         logger.warning("%s worker %d %s", self.kind, self.pid, how)
         return WorkerLost(f"the {self.kind} process {how}", end=end, number=number, stage=stage)
 
-    # ------------------------------------------------------------------------------ its reports
+    # Its reports
 
     def _listen(self) -> None:
         """Hand reports to the event loop until the pipe ends; on a thread of its own.
