@@ -105,7 +105,7 @@ def _oneof(name: str, message: Message) -> Iterator[str]:
     yield ""
     yield f"private object _{_camel(name)};"
     yield ""
-    yield f"/// <summary>Which member of <c>{name}</c> is set. Setting it clears the rest.</summary>"
+    yield f"/// <summary>Which member of <c>{name}</c> is set; a new one clears the rest.</summary>"
     yield f"public {kind} {case}Case {{ get; private set; }}"
 
 

@@ -3009,7 +3009,7 @@ namespace Lodsmith.V1
 
         private object _source;
 
-        /// <summary>Which member of <c>source</c> is set. Setting one clears the others.</summary>
+        /// <summary>Which member of <c>source</c> is set; a new one clears the rest.</summary>
         public SourceOneofCase SourceCase { get; private set; }
 
         /// <summary>
@@ -5947,7 +5947,7 @@ namespace Lodsmith.V1
 
         private object _kind;
 
-        /// <summary>Which member of <c>kind</c> is set. Setting one clears the others.</summary>
+        /// <summary>Which member of <c>kind</c> is set; a new one clears the rest.</summary>
         public KindOneofCase KindCase { get; private set; }
 
         /// <summary>1, 2, 3, ... per job, without gaps. A snapshot has the sequence of the latest event in it.</summary>
