@@ -1,0 +1,54 @@
+using System;
+using System.Globalization;
+using System.Linq;
+using System.Reflection;
+using System.Xml.Linq;
+using UnityEngine.UIElements;
+
+namespace Headless
+{
+    /// <summary>Real UXML files -> elements. An element or attribute that the fake does not know is an error.</summary>
+    internal static class Uxml
+    {
+        private static readonly string[] Ignored = { "class", "tooltip" };
+
+        public static void Load(string file, VisualElement target)
+        {
+            foreach (XElement element in XDocument.Load(file).Root.Elements())
+            {
+                target.Add(Make(element, file));
+            }
+        }
+
+        private static VisualElement Make(XElement element, string file)
+        {
+            Type type = typeof(VisualElement).Assembly.GetType(element.Name.NamespaceName + "." + element.Name.LocalName);
+            if (type == null)
+            {
+                throw new InvalidOperationException(file + ": there is no element " + element.Name);
+            }
+            VisualElement made = (VisualElement)Activator.CreateInstance(type);
+            foreach (XAttribute attribute in element.Attributes().Where(one => !Ignored.Contains(one.Name.LocalName)))
+            {
+                Set(made, attribute, file);
+            }
+            foreach (XElement child in element.Elements())
+            {
+                made.Add(Make(child, file));
+            }
+            return made;
+        }
+
+        private static void Set(VisualElement element, XAttribute attribute, string file)
+        {
+            string[] words = attribute.Name.LocalName.Split('-');
+            string name = words[0] + string.Concat(words.Skip(1).Select(word => char.ToUpperInvariant(word[0]) + word.Substring(1)));
+            PropertyInfo property = element.GetType().GetProperty(name);
+            if (property == null)
+            {
+                throw new InvalidOperationException(file + ": " + element.GetType().Name + " has no attribute " + attribute.Name);
+            }
+            property.SetValue(element, Convert.ChangeType(attribute.Value, property.PropertyType, CultureInfo.InvariantCulture), null);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+using System;
+using System.Collections;
+using System.Collections.Generic;
+using System.Linq;
+using System.Reflection;
+using System.Threading;
+using NUnit.Framework;
+using UnityEditor;
+using UnityEngine.TestTools;
+
+namespace Headless
+{
+    /// <summary>Runs NUnit tests: one line each, "ok", "ignored" or "failed". Returns how many failed.</summary>
+    internal static class TestRun
+    {
+        public static int Run(Assembly tests, string filter)
+        {
+            int failed = 0;
+            foreach (Type type in tests.GetTypes().OrderBy(one => one.Name))
+            {
+                foreach (MethodInfo method in type.GetMethods().Where(one => IsTest(one) && (type.Name + "." + one.Name).Contains(filter)))
+                {
+                    foreach (object[] arguments in Cases(method))
+                    {
+                        failed += Run(type, method, arguments) ? 0 : 1;
+                    }
+                }
+            }
+            return failed;
+        }
+
+        private static bool IsTest(MethodInfo method)
+        {
+            return Has<TestAttribute>(method) || Has<TestCaseAttribute>(method) || Has<UnityTestAttribute>(method);
+        }
+
+        private static bool Has<T>(MethodInfo method)
+        {
+            return method.IsDefined(typeof(T), false);
+        }
+
+        private static IEnumerable<object[]> Cases(MethodInfo method)
+        {
+            List<object[]> cases = method.GetCustomAttributes(typeof(TestCaseAttribute), false).Cast<TestCaseAttribute>().Select(one => one.Arguments).ToList();
+            return cases.Count > 0 ? cases : new List<object[]> { new object[0] };
+        }
+
+        private static bool Run(Type type, MethodInfo method, object[] arguments)
+        {
+            string name = type.Name + "." + method.Name + (arguments.Length > 0 ? "(" + string.Join(", ", arguments.Select(Convert.ToString).ToArray()) + ")" : "");
+            object fixture = Activator.CreateInstance(type, true);
+            string outcome = "ok " + name;
+            try
+            {
+                Call<SetUpAttribute>(fixture);
+                IEnumerator turns = method.Invoke(fixture, arguments) as IEnumerator;
+                while (turns != null && turns.MoveNext())
+                {
+                    EditorApplication.Tick();
+                    Thread.Sleep(2);
+                }
+            }
+            catch (Exception error)
+            {
+                Exception cause = error is TargetInvocationException ? error.InnerException : error;
+                outcome = cause is IgnoreException ? "ignored " + name + ": " + cause.Message : "failed " + name + ": " + cause;
+            }
+            finally
+            {
+                Call<TearDownAttribute>(fixture);
+            }
+            Console.Out.WriteLine(outcome);
+            return !outcome.StartsWith("failed");
+        }
+
+        private static void Call<T>(object fixture)
+        {
+            foreach (MethodInfo method in fixture.GetType().GetMethods().Where(Has<T>))
+            {
+                method.Invoke(fixture, null);
+            }
+        }
+    }
+}

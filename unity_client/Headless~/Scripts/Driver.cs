@@ -1,0 +1,57 @@
+using System.Linq;
+using UnityEngine;
+
+namespace Lodsmith.Editor.Tests
+{
+    /// <summary>What a session's commands call in the scripts' domain. Compiled into the tests' assembly.</summary>
+    internal static class Driver
+    {
+        /// <summary>Asks for an asset; returns the record's id.</summary>
+        public static string Submit(string form)
+        {
+            return JobTracker.Instance.Submit(JsonUtility.FromJson<GenerateForm>(form)).id;
+        }
+
+        public static string Cancel(string id)
+        {
+            JobTracker.Instance.Cancel(JobTracker.Instance.Records.First(record => record.id == id));
+            return "";
+        }
+
+        public static string Reimport(string id)
+        {
+            return JobTracker.Instance.Reimport(JobTracker.Instance.Records.First(record => record.id == id)).id;
+        }
+
+        /// <summary>"yes" when nothing is left to do.</summary>
+        public static string HasEnded()
+        {
+            return JobTracker.Instance.Records.All(record => record.HasEnded) ? "yes" : "no";
+        }
+
+        /// <summary>"yes" when the newest job's state is this or a later one.</summary>
+        public static string IsDownloading()
+        {
+            return JobTracker.Instance.Records[0].state >= RecordState.Downloading ? "yes" : "no";
+        }
+
+        public static string IsRunning()
+        {
+            return JobTracker.Instance.Records[0].state >= RecordState.Running ? "yes" : "no";
+        }
+
+        /// <summary>A record as JSON.</summary>
+        public static string Record(string id)
+        {
+            return JsonUtility.ToJson(JobTracker.Instance.Records.First(record => record.id == id));
+        }
+
+        /// <summary>Points the project at a server.</summary>
+        public static string UseServer(string address)
+        {
+            LodsmithSettings.instance.server = address;
+            LodsmithSettings.instance.Save();
+            return "";
+        }
+    }
+}
