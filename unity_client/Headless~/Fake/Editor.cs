@@ -19,20 +19,12 @@ namespace UnityEditor
     [AttributeUsage(AttributeTargets.Method, AllowMultiple = true)]
     public sealed class MenuItem : Attribute
     {
-        public string menuItem;
-        public bool validate;
-        public int priority;
-
         public MenuItem(string itemName)
         {
-            menuItem = itemName;
         }
 
         public MenuItem(string itemName, bool isValidateFunction, int priority)
         {
-            menuItem = itemName;
-            validate = isValidateFunction;
-            this.priority = priority;
         }
     }
 
@@ -137,9 +129,7 @@ namespace UnityEditor
 
         public enum TimeDisplayMode
         {
-            NoTimeShown,
-            ShowRunningTime,
-            ShowRemainingTime,
+            ShowRemainingTime = 2,
         }
 
         public static int Start(string name, string description = null, Options options = Options.None, int parentId = -1)
@@ -231,10 +221,7 @@ namespace UnityEditor
     [Flags]
     public enum StaticEditorFlags
     {
-        ContributeGI = 1,
-        OccluderStatic = 2,
         BatchingStatic = 4,
-        OccludeeStatic = 16,
     }
 
     public static class GameObjectUtility
@@ -331,8 +318,7 @@ namespace UnityEditor
 
         public enum Location
         {
-            PreferencesFolder,
-            ProjectFolder,
+            ProjectFolder = 1,
         }
     }
 
@@ -372,8 +358,7 @@ namespace UnityEditor
 
     public enum SettingsScope
     {
-        User,
-        Project,
+        Project = 1,
     }
 
     [AttributeUsage(AttributeTargets.Method)]
@@ -386,12 +371,9 @@ namespace UnityEditor
         public SettingsProvider(string path, SettingsScope scopes, IEnumerable<string> keywords = null)
         {
             settingsPath = path;
-            scope = scopes;
         }
 
         public string settingsPath { get; private set; }
-
-        public SettingsScope scope { get; private set; }
 
         public string label { get; set; }
 

@@ -56,21 +56,6 @@ namespace Headless
             }
         }
 
-        /// <summary>Forgets the session, as the end of the editor does; preferences stay.</summary>
-        public void EndSession()
-        {
-            lock (_values)
-            {
-                foreach (string key in new List<string>(_values.Keys))
-                {
-                    if (!key.StartsWith("prefs/"))
-                    {
-                        _values.Remove(key);
-                    }
-                }
-            }
-        }
-
         public override object InitializeLifetimeService()
         {
             return null; // lives as long as the editor

@@ -41,7 +41,7 @@ namespace UnityEngine
             return (T)Read(parsed, typeof(T), null);
         }
 
-        public static void FromJsonOverwrite(string json, object objectToOverwrite)
+        internal static void FromJsonOverwrite(string json, object objectToOverwrite)
         {
             Read(Json.Parse(json), objectToOverwrite.GetType(), objectToOverwrite);
         }

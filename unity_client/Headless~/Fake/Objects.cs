@@ -69,7 +69,7 @@ namespace UnityEngine
     {
         internal readonly List<Transform> Children = new List<Transform>();
 
-        public Transform parent { get; private set; }
+        internal Transform parent { get; private set; }
 
         public Vector3 position { get; set; }
 
@@ -267,7 +267,7 @@ namespace UnityEngine
             EngineMemory.Current.Note("console warning " + message);
         }
 
-        public static void LogError(object message)
+        internal static void LogError(object message)
         {
             EngineMemory.Current.Note("console error " + message);
         }

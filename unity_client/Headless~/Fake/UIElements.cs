@@ -102,8 +102,6 @@ namespace UnityEngine.UIElements
 
     public sealed class ChangeEvent<T> : EventBase
     {
-        public T previousValue { get; internal set; }
-
         public T newValue { get; internal set; }
     }
 
@@ -159,7 +157,7 @@ namespace UnityEngine.UIElements
             return Nested[index];
         }
 
-        public void SetEnabled(bool value)
+        internal void SetEnabled(bool value)
         {
             enabledSelf = value;
         }
@@ -274,7 +272,7 @@ namespace UnityEngine.UIElements
             {
                 if (!EqualityComparer<TValueType>.Default.Equals(_value, value))
                 {
-                    ChangeEvent<TValueType> change = new ChangeEvent<TValueType> { previousValue = _value, newValue = value, target = this };
+                    ChangeEvent<TValueType> change = new ChangeEvent<TValueType> { newValue = value, target = this };
                     SetValueWithoutNotify(value);
                     SendEvent(change);
                 }

@@ -14,7 +14,6 @@ namespace Headless
     /// </summary>
     internal static class Program
     {
-        [LoaderOptimization(LoaderOptimization.MultiDomain)]
         private static int Main(string[] arguments)
         {
             EngineMemory memory = EngineMemory.Current;

@@ -10,7 +10,6 @@ namespace Headless
     /// An editor that is told what to do. One command per line, words separated by tabs; each answers one line,
     /// "= " and a text or "! " and an error.
     ///   reload                  unloads the scripts, as after a compilation, and loads them anew
-    ///   restart                 the same, and the session is over
     ///   tick MS                 the editor's loop, for so long
     ///   until MS METHOD         the editor's loop, until the method of the scripts says "yes"
     ///   call METHOD WORD...     calls a method of the scripts
@@ -59,12 +58,8 @@ namespace Headless
             {
                 case "reload":
                     _loaded.BeforeReload();
+                    Thread.Sleep(150);
                     AppDomain.Unload(_domain);
-                    Load();
-                    return "";
-                case "restart":
-                    AppDomain.Unload(_domain);
-                    _memory.EndSession();
                     Load();
                     return "";
                 case "tick":

@@ -18,6 +18,12 @@ namespace Lodsmith.Editor.Tests
             return "";
         }
 
+        public static string Half(string id)
+        {
+            JobRecord record = JobTracker.Instance.Records.First(one => one.id == id);
+            return JobTracker.Instance.Submit(record.form.AtHalf(record.jobName, record.assets[0].triangles)).id;
+        }
+
         public static string Reimport(string id)
         {
             return JobTracker.Instance.Reimport(JobTracker.Instance.Records.First(record => record.id == id)).id;

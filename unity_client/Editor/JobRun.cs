@@ -1,0 +1,401 @@
+using System;
+using System.Collections.Generic;
+using System.Diagnostics;
+using System.IO;
+using System.Linq;
+using System.Threading;
+using System.Threading.Tasks;
+using Lodsmith.V1;
+using Debug = UnityEngine.Debug;
+
+namespace Lodsmith.Editor
+{
+    /// <summary>
+    /// Brings one job from the request to the prefab. Each step is written down before it begins, so whatever a
+    /// reload, a crash or a restart of the server cuts is taken up there by the next run of the same record.
+    /// Public members belong to the main thread; network work is done off it.
+    /// </summary>
+    internal sealed class JobRun : IDisposable
+    {
+        private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(0.5);
+        private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
+
+        private readonly JobRecord _record;
+        private readonly JobStore _store;
+        private readonly MainThread _mainThread;
+        private readonly AssetImport _import;
+        private readonly ProgressItem _item;
+        private readonly string _cache;
+        private readonly TimeSpan _patience;
+        private readonly CancellationTokenSource _closing = new CancellationTokenSource();
+        private readonly CancellationTokenSource _cancelled = new CancellationTokenSource();
+        private LodsmithClient _client;
+
+        /// <param name="cache">Folder for downloads and pictures, outside of Assets.</param>
+        /// <param name="patience">How long a server that cannot be reached is tried again.</param>
+        public JobRun(JobRecord record, JobStore store, MainThread mainThread, string cache, TimeSpan patience)
+        {
+            _record = record;
+            _store = store;
+            _mainThread = mainThread;
+            _cache = cache;
+            _patience = patience;
+            _import = new AssetImport(store, Path.Combine(cache, "Replaced"));
+            _item = new ProgressItem(record, Cancel);
+        }
+
+        /// <summary>The job got further, or has ended. Main thread.</summary>
+        public event Action Changed;
+
+        public JobView View { get; } = new JobView();
+
+        /// <summary>Begins, or goes on where the record is.</summary>
+        public void Start()
+        {
+            if (_record.isCancelRequested)
+            {
+                _cancelled.Cancel();
+            }
+            try
+            {
+                if (_record.state == RecordState.Importing)
+                {
+                    _import.Undo(_record);
+                }
+                _client = new LodsmithClient(new Uri(_record.server), TokenStore.Read(_record.server));
+            }
+            catch (Exception error) when (error is ArgumentException || error is UriFormatException)
+            {
+                End(RecordState.Failed, "The server's address is not usable: " + error.Message);
+                return;
+            }
+            catch (Exception error) when (error is IOException || error is UnauthorizedAccessException)
+            {
+                End(RecordState.Failed, "What an import that was cut has left could not be removed: " + error.Message);
+                return;
+            }
+            Task.Run(RunAsync);
+        }
+
+        /// <summary>Stops the job; returns at once.</summary>
+        public void Cancel()
+        {
+            if (_record.HasEnded || _record.isCancelRequested)
+            {
+                return;
+            }
+            _record.isCancelRequested = true;
+            _store.Save();
+            _cancelled.Cancel();
+            Notify();
+        }
+
+        /// <summary>Lets go of the job, which goes on on the server.</summary>
+        public void Dispose()
+        {
+            _closing.Cancel();
+            _client.Dispose();
+        }
+
+        private async Task RunAsync()
+        {
+            RecordState state = RecordState.Failed;
+            string message = "";
+            Exception defect = null;
+            try
+            {
+                if (_record.jobName.Length == 0)
+                {
+                    await CreateAsync().ConfigureAwait(false);
+                }
+                Job job = await FollowAsync().ConfigureAwait(false);
+                if (job.State == JobState.Failed)
+                {
+                    message = job.Error.Message + " [" + JobView.StageName(job.Error.Stage) + ", " + job.Error.Reason + "]";
+                }
+                else
+                {
+                    if (job.State == JobState.Succeeded && !_record.isCancelRequested)
+                    {
+                        await FetchAsync(job).ConfigureAwait(false);
+                    }
+                    state = RecordState.Cancelled;
+                }
+            }
+            catch (Exception) when (_closing.IsCancellationRequested)
+            {
+                return; // goes on after the reload
+            }
+            catch (OperationCanceledException)
+            {
+                state = RecordState.Cancelled;
+            }
+            catch (LodsmithException error)
+            {
+                message = error.Message + (error.Reason.Length > 0 ? " [" + error.Reason + "]" : "");
+            }
+            catch (Exception error) when (error is ImportException || error is IOException || error is UnauthorizedAccessException)
+            {
+                message = error.Message;
+            }
+            catch (Exception error)
+            {
+                message = "A defect in the Lodsmith package: " + error.Message;
+                defect = error;
+            }
+            await _mainThread.RunAsync(() =>
+            {
+                if (defect != null)
+                {
+                    Debug.LogException(defect);
+                }
+                if (!_record.HasEnded)
+                {
+                    End(state, message);
+                }
+            }).ConfigureAwait(false);
+        }
+
+        private async Task CreateAsync()
+        {
+            List<Digest> uploads = new List<Digest>();
+            using (CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(_closing.Token, _cancelled.Token))
+            {
+                foreach (string file in _record.form.Files)
+                {
+                    await PatientlyAsync(stop.Token, async () =>
+                    {
+                        uploads.Add(await _client.UploadAsync(file, (done, total) => Say("Uploads " + Percent(done, total)), stop.Token).ConfigureAwait(false));
+                    }).ConfigureAwait(false);
+                }
+                stop.Token.ThrowIfCancellationRequested();
+            }
+            await _mainThread.RunAsync(() => Move(RecordState.Creating)).ConfigureAwait(false);
+
+            // Not cut by the user's cancel: whether the server has a job must be known to cancel it.
+            CreateJobRequest request = new CreateJobRequest { RequestId = _record.id, Spec = _record.form.ToSpec(uploads) };
+            await PatientlyAsync(_closing.Token, async () =>
+            {
+                CreateJobResponse answer = await _client.CreateJobAsync(request, _closing.Token).ConfigureAwait(false);
+                await _mainThread.RunAsync(() =>
+                {
+                    _record.jobName = answer.Job.Name;
+                    Move(RecordState.Running);
+                }).ConfigureAwait(false);
+            }).ConfigureAwait(false);
+        }
+
+        private async Task<Job> FollowAsync()
+        {
+            Job finished = null;
+            // At once, if it is cancelled already.
+            using (_cancelled.Token.Register(() => Task.Run(CancelOnServerAsync)))
+            {
+                // From a snapshot, which has all that events before it said: there is no cursor to keep.
+                await PatientlyAsync(_closing.Token, () => _client.FollowJobAsync(_record.jobName, 0, "", what =>
+                {
+                    finished = what.KindCase == JobEvent.KindOneofCase.Finished ? what.Finished : finished;
+                    _mainThread.Post(() => Apply(what));
+                }, _closing.Token)).ConfigureAwait(false);
+            }
+            return finished;
+        }
+
+        private async Task CancelOnServerAsync()
+        {
+            try
+            {
+                await PatientlyAsync(_closing.Token, () => _client.CancelJobAsync(new CancelJobRequest { Name = _record.jobName }, _closing.Token))
+                    .ConfigureAwait(false);
+            }
+            catch (Exception) when (_closing.IsCancellationRequested)
+            {
+                // Asked again after the reload.
+            }
+            catch (LodsmithException error)
+            {
+                Say("The job could not be cancelled: " + error.Message);
+            }
+        }
+
+        private async Task FetchAsync(Job job)
+        {
+            List<AssetFacts> assets = AssetFacts.Of(job);
+            if (assets.Count == 0)
+            {
+                throw new ImportException("The job made no mesh; another seed may help.");
+            }
+            await _mainThread.RunAsync(() => Move(RecordState.Downloading)).ConfigureAwait(false);
+            List<string> files = assets.Select(asset => CachePath(asset.Glb, ".glb")).ToList();
+            try
+            {
+                using (CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(_closing.Token, _cancelled.Token))
+                {
+                    for (int index = 0; index < files.Count; index++)
+                    {
+                        string file = files[index];
+                        Digest glb = assets[index].Glb;
+                        await PatientlyAsync(stop.Token, () => DownloadAsync(glb, file, stop.Token)).ConfigureAwait(false);
+                    }
+                }
+                Artifact picture = job.Result.Artifacts.FirstOrDefault(one => one.Role == "preview");
+                if (picture != null)
+                {
+                    await ShowAsync(picture.Digest).ConfigureAwait(false);
+                }
+                await _mainThread.RunAsync(() =>
+                {
+                    if (_record.isCancelRequested)
+                    {
+                        throw new OperationCanceledException();
+                    }
+                    _import.Run(_record, assets, files);
+                    // Here, because a reload may come before this task goes on.
+                    End(RecordState.Imported, "");
+                    if (_record.form.place)
+                    {
+                        AssetImport.PlaceInScene(_record.assets[0].prefab);
+                    }
+                }).ConfigureAwait(false);
+            }
+            finally
+            {
+                // What a reload has cut is needed again, and is taken up from its part.
+                foreach (string file in _closing.IsCancellationRequested ? new List<string>() : files)
+                {
+                    File.Delete(file);
+                    File.Delete(file + ".part");
+                }
+            }
+        }
+
+        private Task DownloadAsync(Digest digest, string file, CancellationToken stop)
+        {
+            Directory.CreateDirectory(_cache);
+            return File.Exists(file)
+                ? Task.FromResult(true)
+                : _client.DownloadAsync(digest, file, (done, total) => Say("Downloads " + Percent(done, total)), stop);
+        }
+
+        /// <summary>Fetches a picture and shows it. The asset does not depend on it: errors only go to the console.</summary>
+        private async Task ShowAsync(Digest picture)
+        {
+            string file = CachePath(picture, ".png");
+            try
+            {
+                await DownloadAsync(picture, file, _closing.Token).ConfigureAwait(false);
+                _mainThread.Post(() =>
+                {
+                    _record.thumbnail = file;
+                    Notify();
+                });
+            }
+            catch (Exception error)
+            {
+                _mainThread.Post(() => Debug.LogWarning("Lodsmith: a preview is missing: " + error.Message));
+            }
+        }
+
+        private async Task PatientlyAsync(CancellationToken stop, Func<Task> step)
+        {
+            Stopwatch waiting = new Stopwatch();
+            for (TimeSpan pause = FirstPause; ; pause = pause + pause < LongestPause ? pause + pause : LongestPause)
+            {
+                TimeSpan wait = pause;
+                try
+                {
+                    await step().ConfigureAwait(false);
+                    return;
+                }
+                catch (LodsmithException error) when ((error.IsTransient || error.RetryAfter != null) && waiting.Elapsed < _patience)
+                {
+                    wait = error.RetryAfter > pause ? error.RetryAfter.Value : pause;
+                    Say("Waits for the server: " + error.Message);
+                }
+                waiting.Start();
+                await Task.Delay(wait, stop).ConfigureAwait(false);
+            }
+        }
+
+        private void Apply(JobEvent what)
+        {
+            View.Apply(what);
+            if (_record.HasEnded)
+            {
+                return;
+            }
+            _record.message = "";
+            Digest picture = what.KindCase == JobEvent.KindOneofCase.Preview ? what.Preview.Image
+                : what.KindCase == JobEvent.KindOneofCase.Snapshot ? View.Stages.Select(row => row.Preview).LastOrDefault(one => one != null)
+                : null;
+            if (picture != null)
+            {
+                Task.Run(() => ShowAsync(picture));
+            }
+            _item.Report(View);
+            Notify();
+        }
+
+        private void Move(RecordState state)
+        {
+            _record.state = state;
+            _record.message = "";
+            _store.Save();
+            Notify();
+        }
+
+        private void End(RecordState state, string message)
+        {
+            _record.state = state;
+            _record.message = message;
+            _store.Save();
+            _item.Finish(state);
+            if (_client != null)
+            {
+                _client.Dispose();
+            }
+            string text = "Lodsmith: " + _record.form.Title + ": " + state.ToString().ToLowerInvariant() + (message.Length > 0 ? ": " + message : "") + " (" + _record.jobName + ")";
+            if (state == RecordState.Failed)
+            {
+                Debug.LogWarning(text);
+            }
+            else
+            {
+                Debug.Log(text);
+            }
+            Notify();
+        }
+
+        /// <summary>Shows what a job waits for. From any thread.</summary>
+        private void Say(string message)
+        {
+            _mainThread.Post(() =>
+            {
+                if (!_record.HasEnded && _record.message != message)
+                {
+                    _record.message = message;
+                    Notify();
+                }
+            });
+        }
+
+        private void Notify()
+        {
+            Action changed = Changed;
+            if (changed != null)
+            {
+                changed();
+            }
+        }
+
+        private string CachePath(Digest digest, string suffix)
+        {
+            return Path.Combine(_cache, string.Concat(digest.Sha256.Select(part => part.ToString("x2"))) + suffix);
+        }
+
+        private static string Percent(long done, long total)
+        {
+            return total == 0 ? "" : 100 * done / total + " %";
+        }
+    }
+}
