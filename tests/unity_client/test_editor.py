@@ -481,6 +481,20 @@ class TestFailures:
             assert editor.files() == ASSET
             assert len(jobs_of(scripted, prompt)) == 1
 
+    def test_an_answer_that_nobody_heard(self, scripted: Peer, open_editor: OpenEditor) -> None:
+        """The server has the job, but the editor dies before it has written down its name."""
+        prompt = "steps3 asked once"
+        with open_editor(scripted) as editor:
+            record = editor.submit(prompt=prompt, folder="Assets/A", fileName="Thing")
+            assert editor.do("until", 30_000, "IsCreating") == "done"
+            while not jobs_of(scripted, prompt):
+                time.sleep(0.01)  # the editor's loop stands still
+            assert editor.record(record)["jobName"] == ""
+            editor.restart()
+            assert editor.finished(record)["state"] == IMPORTED
+            assert editor.files() == ASSET
+            assert len(jobs_of(scripted, prompt)) == 1
+
     def test_the_job_fails(self, scripted: Peer, open_editor: OpenEditor) -> None:
         with open_editor(scripted) as editor:
             made = editor.finished(editor.submit(prompt="fail please", folder="Assets/A"))

@@ -58,7 +58,7 @@ namespace Headless
             {
                 case "reload":
                     _loaded.BeforeReload();
-                    Thread.Sleep(150);
+                    Thread.Sleep(150); // Mono crashes when it unloads a domain whose threads still work
                     AppDomain.Unload(_domain);
                     Load();
                     return "";

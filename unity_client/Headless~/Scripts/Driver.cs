@@ -35,21 +35,31 @@ namespace Lodsmith.Editor.Tests
             return JobTracker.Instance.Records.All(record => record.HasEnded) ? "yes" : "no";
         }
 
-        /// <summary>"yes" when the newest job's state is this or a later one.</summary>
-        public static string IsDownloading()
+        /// <summary>"yes" when the newest job is so far, or further.</summary>
+        public static string IsCreating()
         {
-            return JobTracker.Instance.Records[0].state >= RecordState.Downloading ? "yes" : "no";
+            return IsAt(RecordState.Creating);
         }
 
         public static string IsRunning()
         {
-            return JobTracker.Instance.Records[0].state >= RecordState.Running ? "yes" : "no";
+            return IsAt(RecordState.Running);
+        }
+
+        public static string IsDownloading()
+        {
+            return IsAt(RecordState.Downloading);
         }
 
         /// <summary>A record as JSON.</summary>
         public static string Record(string id)
         {
             return JsonUtility.ToJson(JobTracker.Instance.Records.First(record => record.id == id));
+        }
+
+        private static string IsAt(RecordState state)
+        {
+            return JobTracker.Instance.Records[0].state >= state ? "yes" : "no";
         }
 
         /// <summary>Points the project at a server.</summary>
