@@ -156,7 +156,8 @@ class Core:
         assert self._process.stdout
         for line in self._process.stdout:
             number, *words = line.rstrip("\n").split(" ")
-            self._commands[number].hear([unquote(word) for word in words])
+            if number in self._commands:  # else mono complains of errors that it does not know
+                self._commands[number].hear([unquote(word) for word in words])
 
 
 @pytest.fixture(scope="session")
