@@ -120,17 +120,17 @@ def child_main(name: str, out: Path, thread_count: int | None) -> None:
         os.cpu_count = lambda: thread_count
         os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:thread_count]))
 
-    _build("spot", _stored("spot"))
-    content = _stored(name)
+    _build("spot", stored("spot"))
+    content = stored(name)
     print("ready", flush=True)
     sys.stdin.read()
-    cpu, wall = _cpu_s(), time.monotonic()
+    cpu, wall = cpu_s(), time.monotonic()
     glb = _build(name, content)
-    wall, cpu = time.monotonic() - wall, _cpu_s() - cpu
+    wall, cpu = time.monotonic() - wall, cpu_s() - cpu
     np.savez(out, glb=np.frombuffer(glb, np.uint8), wall_s=np.array(wall), cpu_s=np.array(cpu))
 
 
-def _stored(name: str) -> bytes:
+def stored(name: str) -> bytes:
     """The dense surface as a job stores it, striped."""
     mesh = meshes.load(name)
     return surface_to_bytes(colored(mesh, mesh.positions))
@@ -151,7 +151,7 @@ def _build(name: str, surface: bytes) -> bytes:
     return build_asset(request, StageMeter(Silent(), time.monotonic)).artifacts[0].content
 
 
-def _cpu_s() -> float:
+def cpu_s() -> float:
     """Of this process and its children that have ended."""
     spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in spent)

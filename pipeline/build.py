@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from pipeline.atlas import textured
+from pipeline.collisions import CollisionsAhead
 from pipeline.export.name import asset_name
-from pipeline.kept import HULLS, REPAIRED, Keeping, kept_or_made, repair_options
+from pipeline.kept import REPAIRED, Keeping, kept_or_made, repair_options
 from pipeline.mesh.lods.lod_options import LodOptions
 from pipeline.options import AssetOptions
 from pipeline.pictures.options import PictureKind
@@ -30,12 +32,7 @@ from pipeline.report import (
     report_json,
 )
 from pipeline.scene import frame_of
-from pipeline.stored_parts import (
-    hulls_from_bytes,
-    hulls_to_bytes,
-    repaired_from_bytes,
-    repaired_to_bytes,
-)
+from pipeline.stored_parts import repaired_from_bytes, repaired_to_bytes
 from pipeline.stored_surface import surface_from_bytes
 from pipeline.types import (
     Artifact,
@@ -110,7 +107,6 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> Build:
     cleaned, new_repaired = _cleaned(request, meter)
     surface, pieces = cleaned.surface, cleaned.pieces
     drawn = cleaned.drawn
-    meter.preview(Stage.REMESH, render_clay([drawn], PREVIEW_PX))
     diameter_m = sphere_diameter(drawn)
     parts = [
         PartMesh(
@@ -121,20 +117,24 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> Build:
         )
         for piece in pieces
     ]
-    lods = build_lods(
-        parts,
-        options.lod,
-        meter,
-        diameter_m=diameter_m,
-        is_split_by_area=options.parts.share == "area",
-    )
-    meter.preview(Stage.SIMPLIFY, render_clay([lod.mesh for lod in lods], PREVIEW_PX))
-    laid = textured(lods, surface, parts, options, meter)
-    unwrapped, lods = laid.unwrapped, laid.lods
-    meter.preview(Stage.BAKE, render_textured(unwrapped[0], laid.materials[0], PREVIEW_PX))
-    whole, _ = joined([piece.mesh for piece in pieces])
-    measures = measure_lods(lods, whole, options.lod, meter, diameter_m=diameter_m)
-    collisions, new_hulls = _collisions(request, pieces, meter)
+    with CollisionsAhead(pieces, options.collision, request.kept) as hulls:
+        meter.preview(Stage.REMESH, render_clay([drawn], PREVIEW_PX))
+        lods = build_lods(
+            parts,
+            options.lod,
+            meter,
+            diameter_m=diameter_m,
+            is_split_by_area=options.parts.share == "area",
+        )
+        tick = partial(meter, Stage.SIMPLIFY, 1.0)
+        clay = render_clay([lod.mesh for lod in lods], PREVIEW_PX, tick)
+        meter.preview(Stage.SIMPLIFY, clay)
+        laid = textured(lods, surface, parts, options, meter)
+        unwrapped, lods = laid.unwrapped, laid.lods
+        meter.preview(Stage.BAKE, render_textured(unwrapped[0], laid.materials[0], PREVIEW_PX))
+        whole, _ = joined([piece.mesh for piece in pieces])
+        measures = measure_lods(lods, whole, options.lod, meter, diameter_m=diameter_m)
+        collisions, new_hulls = hulls.finish(meter)
     exported = _export_parts(pieces, lods, collisions)
     billboard: Billboard | None = None
     more: tuple[Artifact, ...] = ()
@@ -146,7 +146,7 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> Build:
         {**request.recipe, "options": asdict(options), "versions": library_versions()},
         options.provenance,
     )
-    inputs = inputs_of(recipe)
+    inputs = inputs_of(recipe, options.provenance)
     files = export_asset(
         request.name,
         unwrapped,
@@ -283,34 +283,6 @@ def _artifact(file: "ExportedFile", record: Mapping[str, object]) -> Artifact:
         file_name=file.file_name,
         media_type=file.media_type,
         content=sealed(file.content, record) if is_glb else file.content,
-    )
-
-
-def _collisions(
-    request: BuildRequest, pieces: Sequence[Piece], meter: StageMeter
-) -> tuple[tuple[Collision, ...], Mapping[str, bytes]]:
-    """A collision shape for each piece and, if they were made here, their bytes.
-
-    Together they keep the number of hulls.
-    """
-    from pipeline.mesh.hulls.collision import collide
-
-    options = request.options.collision
-    share = replace(options, max_hulls=max(1, options.max_hulls // len(pieces)))
-    part = Keeping(
-        name=HULLS,
-        stages=(Stage.COLLISION,),
-        to_bytes=hulls_to_bytes,
-        from_bytes=hulls_from_bytes,
-    )
-    return kept_or_made(
-        part,
-        request.kept,
-        lambda progress: tuple(
-            collide(piece.mesh, share, PartOf(progress, index, len(pieces)))
-            for index, piece in enumerate(pieces)
-        ),
-        meter,
     )
 
 

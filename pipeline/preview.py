@@ -1,6 +1,7 @@
 """Pictures of assets on the CPU: what an artist sees before the engine does."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from PIL import Image as PillowImage
@@ -11,7 +12,8 @@ from pipeline.pictures.levels import Level, read_levels
 from pipeline.pictures.sheet import BODY_PX, font, to_png
 from pipeline.pictures.viewpoint import Viewpoint
 from pipeline.render import Draw, render
-from pipeline.types import Material, Mesh, Surface, UnwrappedMesh
+from pipeline.threads import together
+from pipeline.types import ByteArray, Material, Mesh, Surface, UnwrappedMesh
 
 _VIEW = Viewpoint()
 _CLAY = Material(base_color_factor=(0.5, 0.5, 0.5, 1.0), metallic_factor=0.0, double_sided=True)
@@ -58,27 +60,44 @@ def render_surface(surface: Surface, size_px: int = _VIEW.size_px) -> bytes:
     return to_png(render(draws, camera, size_px=size_px))
 
 
-def render_clay(meshes: Sequence[Mesh], size_px: int = _VIEW.size_px) -> bytes:
-    """Return a PNG with meshes side by side, shapes alone, from where the first is seen whole."""
-    levels = [
-        Level(
-            draws=(
-                Draw(
-                    positions=mesh.positions,
-                    faces=mesh.faces,
-                    normals=smooth_normals(mesh.positions, mesh.faces),
-                    tangents=None,
-                    uvs=None,
-                    colors=None,
-                    material=_CLAY,
-                ),
-            )
-        )
-        for mesh in meshes
-    ]
-    camera = levels[0].camera(_VIEW.yaw_deg, _VIEW.pitch_deg)
-    row = [render(level.draws, camera, size_px=size_px) for level in levels]
+def render_clay(
+    meshes: Sequence[Mesh],
+    size_px: int = _VIEW.size_px,
+    tick: Callable[[], None] = lambda: None,
+) -> bytes:
+    """Return a PNG with meshes side by side, shapes alone, from where the first is seen whole.
+
+    `tick` is called every 0.1 s or so; what it raises passes through.
+    """
+    camera = _clay(meshes[0]).camera(_VIEW.yaw_deg, _VIEW.pitch_deg)
+    row = _pictures(
+        [partial(render, _clay(mesh).draws, camera, size_px=size_px) for mesh in meshes], tick
+    )
     return to_png(np.concatenate(row, axis=1))
+
+
+def _clay(mesh: Mesh) -> Level:
+    draw = Draw(
+        positions=mesh.positions,
+        faces=mesh.faces,
+        normals=smooth_normals(mesh.positions, mesh.faces),
+        tangents=None,
+        uvs=None,
+        colors=None,
+        material=_CLAY,
+    )
+    return Level(draws=(draw,))
+
+
+def _pictures(
+    renders: Sequence[Callable[[], ByteArray]], tick: Callable[[], None]
+) -> list[ByteArray]:
+    """Draw each in a thread of its own."""
+
+    def drawn(number: int, check: Callable[[], None]) -> ByteArray:
+        return renders[number]()
+
+    return together([partial(drawn, number) for number in range(len(renders))], lambda _: tick())
 
 
 def render_textured(mesh: UnwrappedMesh, material: Material, size_px: int = _VIEW.size_px) -> bytes:
@@ -112,13 +131,18 @@ def preview_sheet(
     size = view.size_px
     sheet = PillowImage.new("RGB", (size * len(levels), 2 * size + _LABEL_PX), _SHEET_COLOR)
     pen = ImageDraw.Draw(sheet)
+    pictures = _pictures(
+        [
+            partial(render, level.draws, camera, size_px=size, as_wireframe=as_wireframe)
+            for as_wireframe in (False, True)
+            for level in levels
+        ],
+        tick,
+    )
     for number, level in enumerate(levels):
         left = number * size
-        tick()
-        shaded = render(level.draws, camera, size_px=size)
-        tick()
-        wires = render(level.draws, camera, size_px=size, as_wireframe=True)
-        sheet.paste(PillowImage.fromarray(shaded), (left, 0))
+        sheet.paste(PillowImage.fromarray(pictures[number]), (left, 0))
+        wires = pictures[len(levels) + number]
         sheet.paste(PillowImage.fromarray(wires), (left, size + _LABEL_PX))
         pen.text(
             (left + size / 2, size + _LABEL_PX / 2),

@@ -17,7 +17,8 @@ Json = str | int | float | bool | None | Mapping[str, "Json"] | Sequence["Json"]
 class StageRecord:
     """How one stage went.
 
-    seconds: wall-clock time; of a stage that was reused, of reading what it had made.
+    seconds: wall-clock time; of a stage that was reused, of reading what it had made; of
+        collision, of waiting for it, since it is made beside the stages before it.
     peak_memory_bytes: highest resident memory of the process meanwhile.
     reused: whether it did not run, since what it makes was kept from another build.
     """

@@ -3,8 +3,8 @@
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from typing import TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Generic, Self, TypeVar
 
 MAX_THREADS = 8
 _POLL_S = 0.1
@@ -71,6 +71,54 @@ def together(
             is_over.set()
             threads.shutdown(cancel_futures=True)
             raise
+
+
+class Ahead(Generic[T]):
+    """A call that runs beside what its caller does next, until its result is asked for.
+
+    Leaving the `with` block stops it and waits until it has stopped.
+    """
+
+    def __init__(self, call: Callable[[Callable[[], None]], T], *, starts_now: bool = True) -> None:
+        """Prepare.
+
+        Args:
+            call: Gets a function to call about every 0.1 s, which raises once the work is to end.
+                Must release the GIL for most of its time.
+            starts_now: Whether it starts before its result is asked for.
+        """
+        self._call, self._starts_now = call, starts_now
+        self._is_over = threading.Event()
+        self._thread = ThreadPoolExecutor(max_workers=1)
+        self._part: Future[T] | None = None
+
+    def __enter__(self) -> Self:
+        if self._starts_now:
+            self._start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._is_over.set()
+        self._thread.shutdown()
+
+    def result(self, tick: Callable[[], None]) -> T:
+        """Return what the call returns, or raise what it raises.
+
+        Args:
+            tick: Called about every 0.1 s while it is waited for; may raise to stop.
+        """
+        part = self._part or self._start()
+        while not wait([part], timeout=_POLL_S).done:
+            tick()
+        return part.result()
+
+    def _start(self) -> "Future[T]":
+        self._part = self._thread.submit(self._call, self._check)
+        return self._part
+
+    def _check(self) -> None:
+        if self._is_over.is_set():
+            raise _Over
 
 
 class _Over(Exception):

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -179,22 +180,21 @@ def bake(
     def with_gutters(pixels: ByteArray) -> ByteArray:
         return filled(pixels, nearest, lambda: progress(Stage.BAKE, 0.93))
 
+    base_color, normal = with_gutters(canvas.base_color), with_gutters(canvas.normal)
+    orm = None if canvas.orm is None else Image(pixels=with_gutters(canvas.orm))
+    emissive = None if canvas.emissive is None else Image(pixels=with_gutters(canvas.emissive))
     border = chart_border(lods)
-    seam_uvs = border.uvs[:, painter.is_same_on_both_sides(border)]
-    base_color = agreeing(
-        with_gutters(canvas.base_color),
-        owners < 0,
-        seam_uvs,
-        lambda: progress(Stage.BAKE, 0.95),
-    )
+    is_same = painter.is_same_on_both_sides(border, lambda: progress(Stage.BAKE, 0.94))
+    seam_uvs = border.uvs[:, is_same]
+    base_color = agreeing(base_color, owners < 0, seam_uvs, lambda: progress(Stage.BAKE, 0.95))
     material = _material(
         source,
         content,
         options,
         base_color=Image(pixels=base_color),
-        normal=Image(pixels=with_gutters(canvas.normal)),
-        orm=None if canvas.orm is None else Image(pixels=with_gutters(canvas.orm)),
-        emissive=None if canvas.emissive is None else Image(pixels=with_gutters(canvas.emissive)),
+        normal=Image(pixels=normal),
+        orm=orm,
+        emissive=emissive,
     )
 
     def seams(tick: Callable[[], None]) -> tuple[float, ...]:
@@ -293,7 +293,7 @@ class _Painter:
         self._view_colors = (
             ViewColors(source, lambda: progress(Stage.BAKE, 0.07)) if source.views else None
         )
-        self._reaches_m = self._reaches()
+        self._reaches_m = self._reaches(lambda: progress(Stage.BAKE, 0.07))
         self._shading: Shading | None = None
         if options.delight > 0:
             looks = self._seen(self._some_texels())[1]
@@ -330,33 +330,33 @@ class _Painter:
         """See `BakeMeasure`."""
         return 1.0 if self._shading is None else self._shading.contrast**self._options.delight
 
-    def is_same_on_both_sides(self, border: "Border") -> NDArray[np.bool_]:
+    def is_same_on_both_sides(
+        self, border: "Border", tick: Callable[[], None]
+    ) -> NDArray[np.bool_]:
         """`[N]`: where the source has one color, seen from either side of a chart border."""
         reaches_m = self._reaches_m[border.lods]
         texel_sizes_m = np.zeros(len(border.lods))
-        colors = [
-            srgb_from_linear(
-                self._appearance.look(
-                    self._projector.project(points, normals, reaches_m), texel_sizes_m
-                ).base_color[:, :3]
-            )
-            for points, normals in zip(border.points, border.normals, strict=True)
-        ]
-        is_same: NDArray[np.bool_] = np.abs(colors[0] - colors[1]).max(axis=1) <= _SAME_COLOR
+
+        def color(side: int, tick: Callable[[], None]) -> FloatArray:
+            hits = self._projector.project(border.points[side], border.normals[side], reaches_m)
+            return srgb_from_linear(self._appearance.look(hits, texel_sizes_m).base_color[:, :3])
+
+        one, other = together([partial(color, side) for side in range(2)], lambda _: tick())
+        is_same: NDArray[np.bool_] = np.abs(one - other).max(axis=1) <= _SAME_COLOR
         return is_same
 
     def _some_texels(self) -> _Texels:
         rows, columns = np.nonzero(self._canvas.owners >= 0)
         return rows[::_TEXEL_STEP], columns[::_TEXEL_STEP]
 
-    def _reaches(self) -> NDArray[np.float64]:
+    def _reaches(self, tick: Callable[[], None]) -> NDArray[np.float64]:
         """How far to look for the right side of a wall, for each LOD."""
         some = self._some_texels()
         points, normals, _ = self._places(some)
         lods = self._target.face_lods[self._canvas.owners[some]]
         return np.array(
             [
-                self._projector.reach_m(points[lods == lod], normals[lods == lod])
+                self._projector.reach_m(points[lods == lod], normals[lods == lod], tick)
                 for lod in range(int(self._target.face_lods.max()) + 1)
             ]
         )

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.srgb import LINEAR_OF_BYTE, srgb_from_linear
 from pipeline.texture.sample import to_bytes
+from pipeline.threads import in_threads
 from pipeline.types import ByteArray, FloatArray
 
 # Coarse mips first: finer ones, which are seen more, undo some of that, and nothing undoes theirs.
@@ -25,7 +26,7 @@ _LEVELS = (5, 4, 3, 2, 1)
 _SWEEPS = 4  # eight gain nothing more
 _RELAXATION = 0.5  # the points along a border overlap: at 1 they undo each other
 
-_ROWS_PER_STEP = 512
+_ROWS_PER_STEP = 256
 _HARDLY_FREE = 1e-3  # keeps points without gutter near them from moving far ones
 
 
@@ -34,7 +35,7 @@ def agreeing(
 ) -> ByteArray:
     """Return `[H, W, C]` pixels with other colors in the gutters; all other texels stay.
 
-    Mips are means in linear light and reads are bilinear, as in `seam_steps`. Takes about 0.6 s for
+    Mips are means in linear light and reads are bilinear, as in `seam_steps`. Takes about 0.4 s for
     2048 texels and 30,000 points, and makes the file a tenth larger.
 
     Args:
@@ -66,20 +67,21 @@ def _agree_at(
     means = np.zeros((size, size, 3), np.float32)
     charts = np.zeros_like(means)
     free = np.zeros((size, size), np.float32)
-    bands = [
-        (row, min(row + _ROWS_PER_STEP, len(texels)))
-        for row in range(0, len(texels), _ROWS_PER_STEP)
-    ]
-    for band in bands:
-        step()
+    bands = range(0, len(texels), _ROWS_PER_STEP)  # of whole texels of the mip
+
+    def add_means(row: int) -> None:
+        band = row, min(row + _ROWS_PER_STEP, len(texels))
         _add_means(texels, gutter, level, band, means, charts, free)
+
+    def change(row: int) -> None:
+        _change(texels, gutter, level, (row, min(row + _ROWS_PER_STEP, len(texels))), changes)
+
+    in_threads(add_means, bands, step)
     changes = np.zeros_like(means)
     for _ in range(_SWEEPS):
         step()
         _project(means, charts, free, changes, uvs)
-    for band in bands:
-        step()
-        _change(texels, gutter, level, band, changes)
+    in_threads(change, bands, step)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)

@@ -15,6 +15,7 @@ from pipeline.surface_packets import (
     packet_end,
 )
 from pipeline.surface_tree import build_tree, facing, scratch, to_triangle, walk
+from pipeline.threads import in_threads
 from pipeline.types import FloatArray, IntArray, Surface
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ else:
 
 _LEAST_REACH = 0.02  # of the diagonal: how far the right side of a wall is looked for
 _REACH_PER_DISTANCE = 4.0  # or this many times what 99 % of the points are away from the surface
+_POINTS_PER_STEP = 16_384
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,11 +70,23 @@ class Projector:
         low, high = surface.positions.min(axis=0), surface.positions.max(axis=0)
         self._diagonal = float(np.linalg.norm(high.astype(np.float64) - low))
 
-    def reach_m(self, points: NDArray[np.float64], normals: NDArray[np.float64]) -> float:
+    def reach_m(
+        self,
+        points: NDArray[np.float64],
+        normals: NDArray[np.float64],
+        step: Callable[[], None],
+    ) -> float:
         """How far to look for the right side of a wall, given `[N, 3]` points of one LOD."""
         if not len(points):
             return _LEAST_REACH * self._diagonal
-        _, _, squared = self._nearest(points, normals, np.zeros(len(points)))
+        squared = np.empty(len(points))
+
+        def look(start: int) -> None:
+            some = slice(start, start + _POINTS_PER_STEP)
+            nowhere = np.zeros(len(squared[some]))
+            _, _, squared[some] = self._nearest(points[some], normals[some], nowhere)
+
+        in_threads(look, range(0, len(points), _POINTS_PER_STEP), step)
         usual = float(np.sqrt(np.quantile(squared, 0.99)))
         return max(_LEAST_REACH * self._diagonal, _REACH_PER_DISTANCE * usual)
 

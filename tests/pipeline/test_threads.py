@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from pipeline.errors import Cancelled
-from pipeline.threads import in_threads, polled, together
+from pipeline.threads import Ahead, in_threads, polled, together
 
 
 def test_every_start_is_worked_on_once() -> None:
@@ -95,3 +95,67 @@ def test_a_long_call_is_polled_and_left_when_the_tick_raises() -> None:
 
 def _times_out() -> None:
     raise TimeoutError
+
+
+def test_a_call_runs_ahead_until_its_result_is_asked_for() -> None:
+    has_run = threading.Event()
+
+    def call(check: Callable[[], None]) -> int:
+        has_run.set()
+        return 7
+
+    with Ahead(call) as ahead:
+        assert has_run.wait(timeout=10)
+        assert ahead.result(lambda: None) == 7
+
+
+def test_a_call_that_is_not_to_start_runs_when_its_result_is_asked_for() -> None:
+    calls: list[int] = []
+
+    def call(check: Callable[[], None]) -> None:
+        calls.append(1)
+
+    with Ahead(call, starts_now=False):
+        pass
+    assert not calls
+    with Ahead(call, starts_now=False) as ahead:
+        ahead.result(lambda: None)
+    assert calls == [1]
+
+
+def test_a_call_that_runs_ahead_ends_with_its_block() -> None:
+    has_begun, has_ended = threading.Event(), threading.Event()
+
+    def endless(check: Callable[[], None]) -> None:
+        has_begun.set()
+        try:
+            while True:
+                time.sleep(0.01)
+                check()
+        finally:
+            has_ended.set()
+
+    with Ahead(endless):
+        assert has_begun.wait(timeout=10)
+    assert has_ended.is_set()
+
+
+def test_what_a_call_raises_comes_with_its_result() -> None:
+    def fail(check: Callable[[], None]) -> None:
+        raise ValueError("seven")
+
+    with Ahead(fail) as ahead, pytest.raises(ValueError, match="seven"):
+        ahead.result(lambda: None)
+
+
+def test_waiting_for_a_call_can_be_stopped() -> None:
+    def endless(check: Callable[[], None]) -> None:
+        while True:
+            time.sleep(0.01)
+            check()
+
+    def stop() -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled), Ahead(endless) as ahead:
+        ahead.result(stop)

@@ -26,8 +26,8 @@ namespace Lodsmith
         private readonly string _partPath;
         private readonly Action<long, long> _onProgress;
         private readonly SHA256 _sha = SHA256.Create();
-        private readonly byte[] _buffer = new byte[BufferBytes];
         private long _offset;
+        private long _furthest;
 
         internal BlobDownload(
             ServerConnection server, Digest digest, string path, Action<long, long> onProgress)
@@ -56,7 +56,7 @@ namespace Lodsmith
             try
             {
                 using (var part = new FileStream(
-                    _partPath, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, BufferBytes, true))
+                    _partPath, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None))
                 {
                     await FillAsync(part, cancellationToken).ConfigureAwait(false);
                 }
@@ -87,10 +87,10 @@ namespace Lodsmith
             while (true)
             {
                 await FetchAllAsync(part, cancellationToken).ConfigureAwait(false);
-                _sha.TransformFinalBlock(_buffer, 0, 0);
+                _sha.TransformFinalBlock(new byte[0], 0, 0);
                 if (_sha.Hash.SequenceEqual(_digest.Sha256))
                 {
-                    await part.FlushAsync(cancellationToken).ConfigureAwait(false);
+                    part.Flush();
                     return;
                 }
                 StartAgain(part);
@@ -113,11 +113,12 @@ namespace Lodsmith
             {
                 StartAgain(part);
             }
+            var buffer = new byte[BufferBytes];
             int read;
-            while ((read = await part.ReadAsync(_buffer, 0, BufferBytes, cancellationToken)
+            while ((read = await part.ReadAsync(buffer, 0, BufferBytes, cancellationToken)
                 .ConfigureAwait(false)) > 0)
             {
-                _sha.TransformBlock(_buffer, 0, read, null, 0);
+                _sha.TransformBlock(buffer, 0, read, null, 0);
                 _offset += read;
             }
         }
@@ -157,17 +158,22 @@ namespace Lodsmith
                     StartAgain(part); // somebody in between does not know ranges
                 }
                 CheckPlace(exchange.Response.Content.Headers);
+                var buffer = new byte[BufferBytes];
                 int read;
-                while ((read = await exchange.ReadAsync(_buffer, 0, BufferBytes).ConfigureAwait(false)) > 0)
+                while ((read = await exchange.ReadAsync(buffer, 0, BufferBytes).ConfigureAwait(false)) > 0)
                 {
                     if (_offset + read > _digest.SizeBytes)
                     {
                         throw WrongSize("more");
                     }
-                    await part.WriteAsync(_buffer, 0, read, cancellationToken).ConfigureAwait(false);
-                    _sha.TransformBlock(_buffer, 0, read, null, 0);
+                    part.Write(buffer, 0, read); // on the pool; Mono's WriteAsync garbles a full disk's error
+                    _sha.TransformBlock(buffer, 0, read, null, 0);
                     _offset += read;
-                    _backOff.Restore();
+                    if (_offset > _furthest) // not whoever sends the beginning again and again
+                    {
+                        _furthest = _offset;
+                        _backOff.Restore();
+                    }
                     _onProgress?.Invoke(_offset, _digest.SizeBytes);
                 }
                 if (_offset < _digest.SizeBytes)

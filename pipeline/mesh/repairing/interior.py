@@ -12,7 +12,7 @@ from pipeline.mesh.repairing.components import find_parts
 from pipeline.mesh.repairing.holes import borders, close
 from pipeline.mesh.repairing.manifold import split_non_manifold
 from pipeline.mesh.repairing.sight import Sight
-from pipeline.threads import polled
+from pipeline.threads import in_threads, polled
 from pipeline.types import FloatArray, IntArray, Mesh
 
 if TYPE_CHECKING:
@@ -222,9 +222,10 @@ class _Air:
         """
         light = np.empty(len(faces))
         count = len(rays)
-        for start in range(0, len(faces), RAY_CHUNK // count):
-            tick()
-            chunk = slice(start, start + RAY_CHUNK // count)
+        step = RAY_CHUNK // count
+
+        def look(start: int) -> None:
+            chunk = slice(start, start + step)
             cast = self._sight.cast(faces[chunk], rays, from_back=from_back)
             gets_there = _march(
                 cast.origins, cast.directions, cast.lengths, self._low, self._cell_m, self._kinds
@@ -232,6 +233,8 @@ class _Air:
             share = gets_there.reshape(-1, count).mean(axis=1)
             sky = np.isinf(cast.lengths).reshape(-1, count).mean(axis=1)
             light[chunk] = np.where(sky >= LIT_RATIO, np.maximum(sky, share), share)
+
+        in_threads(look, range(0, len(faces), step), tick)
         return light
 
 

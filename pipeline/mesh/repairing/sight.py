@@ -18,6 +18,7 @@ from pipeline.mesh.measuring.measure import (
     diagonal,
     face_areas,
 )
+from pipeline.threads import in_threads
 from pipeline.types import FloatArray, IntArray, Mesh
 
 if TYPE_CHECKING:
@@ -142,12 +143,14 @@ class Sight:
         """
         free = np.empty(len(faces), np.int64)
         step = max(1, RAY_CHUNK // len(rays))
-        for start in range(0, len(faces), step):
-            tick()
+
+        def count(start: int) -> None:
             chunk = slice(start, start + step)
             origins, directions = self._rays(faces[chunk], rays, from_back)
             blocked = self._scene.run(origins, directions, query="OCCLUDED")
             free[chunk] = (blocked < 0).reshape(-1, len(rays)).sum(axis=1)
+
+        in_threads(count, range(0, len(faces), step), tick)
         return free
 
     def cast(self, faces: NDArray[np.int64], rays: range, *, from_back: bool = False) -> "Rays":

@@ -78,7 +78,7 @@ def test_the_reach_grows_with_how_far_a_lod_is_away() -> None:
     projector = Projector(_surface(ball), lambda: None)
     directions = np.random.default_rng(2).normal(size=(300, 3))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    near, far = (projector.reach_m(f * directions, directions) for f in (1.001, 1.2))
+    near, far = (projector.reach_m(f * directions, directions, lambda: None) for f in (1.001, 1.2))
     assert np.isclose(near, 0.02 * 2 * 3**0.5, rtol=0.02)
     assert np.isclose(far, 4 * 0.2, rtol=0.05)
 

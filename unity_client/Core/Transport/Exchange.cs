@@ -20,6 +20,7 @@ namespace Lodsmith
         private readonly CancellationToken _caller;
         private readonly CancellationToken _disposed;
         private readonly CancellationTokenSource _end;
+        private readonly TaskCompletionSource<bool> _ended = new TaskCompletionSource<bool>();
         private Stream _body;
 
         internal Exchange(
@@ -35,6 +36,7 @@ namespace Lodsmith
             _caller = caller;
             _disposed = disposed;
             _end = CancellationTokenSource.CreateLinkedTokenSource(caller, disposed);
+            _end.Token.Register(() => Task.Run(() => _ended.TrySetResult(true)));
             _end.CancelAfter(time);
         }
 
@@ -48,9 +50,6 @@ namespace Lodsmith
                 Response = await http
                     .SendAsync(request, HttpCompletionOption.ResponseHeadersRead, _end.Token)
                     .ConfigureAwait(false);
-                // Not every runtime looks at a token while it reads. On the pool, because closing may
-                // wait and whoever cancels may not.
-                _end.Token.Register(() => Task.Run((Action)Response.Dispose));
                 _body = await Response.Content.ReadAsStreamAsync().ConfigureAwait(false);
             }
             catch (Exception error)
@@ -62,23 +61,29 @@ namespace Lodsmith
             }
         }
 
-        /// <summary>Reads some of the body; 0 at its end.</summary>
+        /// <summary>Reads some of the body; 0 at its end. A read that fails may still write to `buffer`.</summary>
         internal async Task<int> ReadAsync(byte[] buffer, int offset, int count)
         {
-            int read = 0;
             try
             {
-                read = await _body.ReadAsync(buffer, offset, count, _end.Token).ConfigureAwait(false);
+                // Mono does not look at a token while it reads, nor does closing end a read for sure.
+                Task<int> read = _body.ReadAsync(buffer, offset, count, _end.Token);
+                await Task.WhenAny(read, _ended.Task).ConfigureAwait(false);
+                if (!read.IsCompleted)
+                {
+                    ForgetErrorsOf(read);
+                    throw new OperationCanceledException();
+                }
+                if (_limit == ExchangeLimit.Silence)
+                {
+                    _end.CancelAfter(_time);
+                }
+                return await read.ConfigureAwait(false);
             }
             catch (Exception error)
             {
                 throw MeaningOf(error);
             }
-            if (_limit == ExchangeLimit.Silence)
-            {
-                _end.CancelAfter(_time);
-            }
-            return read;
         }
 
         /// <summary>Returns what to throw where the body ends too early.</summary>
@@ -88,6 +93,11 @@ namespace Lodsmith
         {
             Response?.Dispose();
             _end.Dispose();
+        }
+
+        private static void ForgetErrorsOf(Task task)
+        {
+            task.ContinueWith(ended => ended.Exception, TaskContinuationOptions.OnlyOnFaulted);
         }
 
         private Exception MeaningOf(Exception error, string unavailable = null)
