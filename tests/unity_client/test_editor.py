@@ -131,9 +131,10 @@ class Editor:
         self.project = project
         self._programs = programs
         self._environment = environment
-        self._open()
+        self.open()
 
-    def _open(self) -> None:
+    def open(self) -> None:
+        """Start the editor."""
         programs = self._programs
         self._process = subprocess.Popen(
             ["mono", programs.headless, "session", programs.editor, programs.tests],
@@ -191,7 +192,7 @@ class Editor:
     def has_died(self) -> None:
         """Wait for the end of a process that was killed, and start the editor again."""
         self._process.wait(timeout=30)
-        self._open()
+        self.open()
 
     def close(self) -> None:
         """End the editor."""
@@ -375,6 +376,31 @@ def test_pictures_of_stages_are_shown(scripted: Peer, open_editor: OpenEditor) -
         assert len(list((editor.project / "Library/Lodsmith").glob("*.png"))) == 2
 
 
+def test_equal_jobs_at_the_same_time(scripted: Peer, open_editor: OpenEditor) -> None:
+    with open_editor(scripted) as editor:
+        records = [editor.submit(prompt="a thing", folder="Assets/A") for _ in range(3)]
+        made = [editor.finished(record) for record in records]
+        assert [one["message"] for one in made] == [""] * 3
+        assert {one["assets"][0]["prefab"] for one in made} == {
+            "Assets/A/Thing.prefab",
+            "Assets/A/Thing 1.prefab",
+            "Assets/A/Thing 2.prefab",
+        }
+        assert editor.log("console warning") == []
+
+
+def test_play_mode_is_waited_for(scripted: Peer, open_editor: OpenEditor) -> None:
+    with open_editor(scripted) as editor:
+        editor.do("play", "yes")
+        record = editor.submit(prompt="a thing", folder="Assets/A", place=True)
+        assert editor.do("until", 2000, "HasEnded") == "time is up"
+        assert editor.files() == []
+        assert editor.record(record)["message"] == "Waits for the end of Play mode"
+        editor.do("play", "no")
+        assert editor.finished(record)["state"] == IMPORTED
+        assert editor.log("scene place") == [f"scene place {PREFAB}"]
+
+
 class TestReload:
     def test_loses_nothing(self, scripted: Peer, open_editor: OpenEditor) -> None:
         """A domain reload or the editor's death, up to three times at random points of each job."""
@@ -494,6 +520,21 @@ class TestFailures:
             assert editor.finished(record)["state"] == IMPORTED
             assert editor.files() == ASSET
             assert len(jobs_of(scripted, prompt)) == 1
+
+    @pytest.mark.parametrize("process", ["batch", "import worker"])
+    def test_only_the_editor_takes_up_its_jobs(
+        self, scripted: Peer, open_editor: OpenEditor, programs: Programs, process: str
+    ) -> None:
+        """Builds in batch mode and Unity's helpers load the scripts too."""
+        with open_editor(scripted) as editor:
+            record = editor.submit(prompt="a thing", folder="Assets/A")
+            editor.close()
+            other = Editor(programs, editor.project, LODSMITH_FAKE_PROCESS=process)
+            assert other.do("tick", 1000) == "time is up"
+            assert other.log("import") == []
+            other.close()
+            editor.open()
+            assert editor.finished(record)["state"] == IMPORTED
 
     def test_the_job_fails(self, scripted: Peer, open_editor: OpenEditor) -> None:
         with open_editor(scripted) as editor:

@@ -23,6 +23,7 @@ namespace Lodsmith.Editor
         private readonly List<JobCard> _cards = new List<JobCard>();
         private VisualTreeAsset _cardTree;
         private string _budgetProblem;
+        private string _problem = "";
 
         /// <summary>The window's form, for menu commands; show changes with <see cref="ShowForm"/>.</summary>
         public GenerateForm Form
@@ -36,7 +37,7 @@ namespace Lodsmith.Editor
             return GetWindow<GenerateWindow>("Lodsmith");
         }
 
-        /// <summary>Fills the fields from the form.</summary>
+        /// <summary>Fills the fields from the form, at once or when there are fields.</summary>
         public void ShowForm()
         {
             foreach (Action show in _shown)
@@ -47,12 +48,16 @@ namespace Lodsmith.Editor
             ShowProblem("");
         }
 
-        /// <summary>Shows a sentence above the Generate button.</summary>
+        /// <summary>Shows a sentence above the Generate button, at once or when there is a place for it.</summary>
         public void ShowProblem(string problem)
         {
+            _problem = problem;
             Label label = rootVisualElement.Q<Label>("problem");
-            label.text = problem;
-            Show(label, problem.Length > 0);
+            if (label != null)
+            {
+                label.text = problem;
+                Show(label, problem.Length > 0);
+            }
         }
 
         /// <summary>Takes pictures or a GLB as what to start from.</summary>
@@ -99,7 +104,7 @@ namespace Lodsmith.Editor
             Bind<TextField, string>("budgets", () => BudgetText.Format(form.budgets), ReadBudgets);
             BindChoice("pivot", GenerateForm.Pivots.Keys, () => form.pivot, text => form.pivot = text);
             BindChoice("collision", GenerateForm.Collisions.Keys, () => form.collision, text => form.collision = text);
-            BindChoice("preset", LodsmithSettings.instance.presets.Select(preset => preset.name), () => "", TakePreset);
+            BindChoice("preset", LodsmithSettings.instance.presets.Select(preset => preset.name), PresetName, TakePreset);
             AddFileArea();
             AddReplacing();
             OnClick("reroll", () =>
@@ -108,7 +113,9 @@ namespace Lodsmith.Editor
                 ShowForm();
             });
             OnClick("generate", Generate);
+            string problem = _problem; // of a menu command that came first
             ShowForm();
+            ShowProblem(problem);
 
             JobTracker.Instance.Changed += OnChanged;
             ShowJobs();
@@ -209,6 +216,13 @@ namespace Lodsmith.Editor
             ShowProblem(_budgetProblem ?? "");
         }
 
+        private string PresetName()
+        {
+            BudgetPreset preset = LodsmithSettings.instance.presets
+                .FirstOrDefault(one => one.budgets.SequenceEqual(form.budgets) && one.textureSize == form.textureSize);
+            return preset == null ? "" : preset.name;
+        }
+
         private void TakePreset(string name)
         {
             BudgetPreset preset = LodsmithSettings.instance.presets.FirstOrDefault(one => one.name == name);
@@ -261,7 +275,14 @@ namespace Lodsmith.Editor
             where TField : VisualElement, INotifyValueChanged<TValue>
         {
             TField field = rootVisualElement.Q<TField>(name);
-            field.RegisterValueChangedCallback(change => write(change.newValue));
+            field.RegisterValueChangedCallback(change =>
+            {
+                // Texts inside of a field tell of their changes too.
+                if (ReferenceEquals(change.target, field))
+                {
+                    write(change.newValue);
+                }
+            });
             _shown.Add(() => field.SetValueWithoutNotify(read()));
         }
 

@@ -6,6 +6,7 @@ using System.Linq;
 using System.Threading;
 using System.Threading.Tasks;
 using Lodsmith.V1;
+using UnityEditor;
 using Debug = UnityEngine.Debug;
 
 namespace Lodsmith.Editor
@@ -29,6 +30,7 @@ namespace Lodsmith.Editor
         private readonly TimeSpan _patience;
         private readonly CancellationTokenSource _closing = new CancellationTokenSource();
         private readonly CancellationTokenSource _cancelled = new CancellationTokenSource();
+        private readonly SemaphoreSlim _showing = new SemaphoreSlim(1);
         private LodsmithClient _client;
 
         /// <param name="cache">Folder for downloads and pictures, outside of Assets.</param>
@@ -243,6 +245,7 @@ namespace Lodsmith.Editor
                 {
                     await ShowAsync(picture.Digest).ConfigureAwait(false);
                 }
+                await EditModeAsync().ConfigureAwait(false);
                 await _mainThread.RunAsync(() =>
                 {
                     if (_record.isCancelRequested)
@@ -269,6 +272,21 @@ namespace Lodsmith.Editor
             }
         }
 
+        /// <summary>Waits for the end of Play mode: what is placed in a scene that plays is gone after it.</summary>
+        private async Task EditModeAsync()
+        {
+            bool isPlaying = true;
+            while (isPlaying)
+            {
+                await _mainThread.RunAsync(() => isPlaying = EditorApplication.isPlayingOrWillChangePlaymode).ConfigureAwait(false);
+                if (isPlaying)
+                {
+                    Say("Waits for the end of Play mode");
+                    await Task.Delay(FirstPause, _closing.Token).ConfigureAwait(false);
+                }
+            }
+        }
+
         private Task DownloadAsync(Digest digest, string file, CancellationToken stop)
         {
             Directory.CreateDirectory(_cache);
@@ -281,6 +299,7 @@ namespace Lodsmith.Editor
         private async Task ShowAsync(Digest picture)
         {
             string file = CachePath(picture, ".png");
+            await _showing.WaitAsync().ConfigureAwait(false); // the same picture may come twice
             try
             {
                 await DownloadAsync(picture, file, _closing.Token).ConfigureAwait(false);
@@ -293,6 +312,10 @@ namespace Lodsmith.Editor
             catch (Exception error)
             {
                 _mainThread.Post(() => Debug.LogWarning("Lodsmith: a preview is missing: " + error.Message));
+            }
+            finally
+            {
+                _showing.Release();
             }
         }
 
@@ -390,7 +413,8 @@ namespace Lodsmith.Editor
 
         private string CachePath(Digest digest, string suffix)
         {
-            return Path.Combine(_cache, string.Concat(digest.Sha256.Select(part => part.ToString("x2"))) + suffix);
+            // Of this job alone: two jobs may have the same result at the same time.
+            return Path.Combine(_cache, _record.id + "." + string.Concat(digest.Sha256.Take(8).Select(part => part.ToString("x2"))) + suffix);
         }
 
         private static string Percent(long done, long total)

@@ -91,7 +91,7 @@ namespace Lodsmith.Editor
             List<JobRecord> cut = Records.Where(record => !record.HasEnded && !_runs.ContainsKey(record.id)).ToList();
             if (cut.Count == 0 && _runs.Count == 0 && Directory.Exists(_cache))
             {
-                foreach (string file in Directory.GetFiles(_cache, "*.glb*"))
+                foreach (string file in Directory.GetFiles(_cache).Except(Records.Select(record => record.thumbnail)))
                 {
                     File.Delete(file);
                 }
@@ -112,12 +112,21 @@ namespace Lodsmith.Editor
         [InitializeOnLoadMethod]
         private static void Load()
         {
+            // Unity's helpers for imports load the scripts too, and must not do the editor's work.
+            if (AssetDatabase.IsAssetImportWorkerProcess())
+            {
+                return;
+            }
             MainThread mainThread = new MainThread();
             Instance = new JobTracker(new JobStore("UserSettings/LodsmithJobs.json"), mainThread, "Library/Lodsmith");
             EditorApplication.update += mainThread.Drain;
             AssemblyReloadEvents.beforeAssemblyReload += Instance.Dispose;
-            // Not at once: while the domain loads, assets must not be touched.
-            EditorApplication.delayCall += Instance.Resume;
+            // A build in batch mode must not find assets in it that somebody asked for at a desk.
+            if (!UnityEngine.Application.isBatchMode)
+            {
+                // Not at once: while the domain loads, assets must not be touched.
+                EditorApplication.delayCall += Instance.Resume;
+            }
         }
 
         private JobRecord Add(JobRecord record)

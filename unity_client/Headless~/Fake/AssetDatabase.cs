@@ -24,6 +24,11 @@ namespace UnityEditor
     {
         private static readonly Dictionary<string, List<Object>> Loaded = new Dictionary<string, List<Object>>();
 
+        public static bool IsAssetImportWorkerProcess()
+        {
+            return Environment.GetEnvironmentVariable("LODSMITH_FAKE_PROCESS") == "import worker";
+        }
+
         public static void ImportAsset(string path, ImportAssetOptions options)
         {
             EditorFaults.Throw("import " + path);

@@ -35,6 +35,11 @@ namespace UnityEditor
         public static CallbackFunction update;
         public static CallbackFunction delayCall;
 
+        public static bool isPlayingOrWillChangePlaymode
+        {
+            get { return EngineMemory.Current.Read("playing", "no") == "yes"; }
+        }
+
         public static void Exit(int returnValue)
         {
             throw new EditorExit(returnValue);
@@ -271,7 +276,10 @@ namespace UnityEditor
         }
     }
 
-    /// <summary>Windows are made by `GetWindow`, once each, and call `CreateGUI` and `OnDisable` as the editor does.</summary>
+    /// <summary>
+    /// Windows are made by `GetWindow`, once each. `CreateGUI` comes with the next turn of the loop: nobody may
+    /// count on it before.
+    /// </summary>
     public class EditorWindow : ScriptableObject
     {
         private static readonly List<EditorWindow> OpenWindows = new List<EditorWindow>();
@@ -285,7 +293,7 @@ namespace UnityEditor
             {
                 window = (T)Activator.CreateInstance(typeof(T), true);
                 OpenWindows.Add(window);
-                window.Send("CreateGUI");
+                EditorApplication.delayCall += () => window.Send("CreateGUI");
             }
             return window;
         }

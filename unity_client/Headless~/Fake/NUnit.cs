@@ -134,6 +134,12 @@ namespace NUnit.Framework
 
 namespace UnityEngine.TestTools
 {
+    /// <summary>A set-up that yields to the editor's loop.</summary>
+    [AttributeUsage(AttributeTargets.Method)]
+    public sealed class UnitySetUpAttribute : Attribute
+    {
+    }
+
     /// <summary>A test that yields to the editor's loop.</summary>
     [AttributeUsage(AttributeTargets.Method)]
     public sealed class UnityTestAttribute : Attribute

@@ -255,6 +255,14 @@ namespace UnityEngine
         }
     }
 
+    public static class Application
+    {
+        public static bool isBatchMode
+        {
+            get { return Environment.GetEnvironmentVariable("LODSMITH_FAKE_PROCESS") == "batch"; }
+        }
+    }
+
     public static class Debug
     {
         public static void Log(object message)

@@ -14,6 +14,7 @@ namespace Headless
     ///   until MS METHOD         the editor's loop, until the method of the scripts says "yes"
     ///   call METHOD WORD...     calls a method of the scripts
     ///   fail STEP ERROR         makes the next step that begins so fail
+    ///   play YES                enters Play mode if "yes", else leaves it
     ///   log PREFIX              what happened and begins so, separated by tabs
     /// </summary>
     internal sealed class Session
@@ -70,6 +71,9 @@ namespace Headless
                     return Call(words[1], words.Skip(2).ToArray());
                 case "fail":
                     _loaded.Fail(words[1], words[2]);
+                    return "";
+                case "play":
+                    _memory.Write("playing", words[1]);
                     return "";
                 case "log":
                     return string.Join("\t", _memory.Log().Where(line => line.StartsWith(words[1])).ToArray());

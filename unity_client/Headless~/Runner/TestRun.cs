@@ -53,12 +53,11 @@ namespace Headless
             try
             {
                 Call<SetUpAttribute>(fixture);
-                IEnumerator turns = method.Invoke(fixture, arguments) as IEnumerator;
-                while (turns != null && turns.MoveNext())
+                foreach (MethodInfo setUp in type.GetMethods().Where(Has<UnitySetUpAttribute>))
                 {
-                    EditorApplication.Tick();
-                    Thread.Sleep(2);
+                    Turn(setUp.Invoke(fixture, null));
                 }
+                Turn(method.Invoke(fixture, arguments));
             }
             catch (Exception error)
             {
@@ -71,6 +70,17 @@ namespace Headless
             }
             Console.Out.WriteLine(outcome);
             return !outcome.StartsWith("failed");
+        }
+
+        /// <summary>Gives the editor's loop a turn for each that a test yields.</summary>
+        private static void Turn(object yielded)
+        {
+            IEnumerator turns = yielded as IEnumerator;
+            while (turns != null && turns.MoveNext())
+            {
+                EditorApplication.Tick();
+                Thread.Sleep(2);
+            }
         }
 
         private static void Call<T>(object fixture)

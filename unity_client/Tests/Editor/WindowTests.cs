@@ -17,12 +17,16 @@ namespace Lodsmith.Editor.Tests
         private ProjectFolder _project;
         private string _server;
 
-        [SetUp]
-        public void SetUp()
+        [UnitySetUp]
+        public IEnumerator SetUp()
         {
             _project = new ProjectFolder();
             _server = LodsmithSettings.instance.server;
             _window = GenerateWindow.Open();
+            while (_window.rootVisualElement.childCount == 0)
+            {
+                yield return null;
+            }
         }
 
         [TearDown]
@@ -78,6 +82,24 @@ namespace Lodsmith.Editor.Tests
             Find<DropdownField>("preset").value = "mobile";
             Assert.AreEqual("5000, 2000, 600", Find<TextField>("budgets").value);
             Assert.AreEqual(1024, Find<IntegerField>("texture-size").value);
+            Assert.AreEqual("mobile", Find<DropdownField>("preset").value);
+            Find<TextField>("budgets").value = "5000, 2000";
+            _window.ShowForm();
+            Assert.AreEqual("default", Find<DropdownField>("preset").value);
+        }
+
+        [UnityTest]
+        public IEnumerator AMenuCommandMayComeBeforeTheWindowIsFilled()
+        {
+            _window.Close();
+            Selection.activeObject = null;
+            MenuCommands.MakeLods();
+            _window = GenerateWindow.Open();
+            while (_window.rootVisualElement.childCount == 0)
+            {
+                yield return null;
+            }
+            StringAssert.Contains("Export the model as binary glTF", Find<Label>("problem").text);
         }
 
         [Test]
