@@ -46,10 +46,7 @@ namespace Lodsmith
             _onProgress = onProgress;
         }
 
-        private string Hex
-        {
-            get { return BitConverter.ToString(_digest.Sha256).Replace("-", "").ToLowerInvariant(); }
-        }
+        private string Hex => BitConverter.ToString(_digest.Sha256).Replace("-", "").ToLowerInvariant();
 
         internal async Task RunAsync(CancellationToken cancellationToken)
         {
@@ -75,10 +72,7 @@ namespace Lodsmith
             }
         }
 
-        public void Dispose()
-        {
-            _sha.Dispose();
-        }
+        public void Dispose() => _sha.Dispose();
 
         private async Task FillAsync(FileStream part, CancellationToken cancellationToken)
         {
@@ -86,7 +80,11 @@ namespace Lodsmith
             bool mayBeOfAnother = _offset > 0;
             while (true)
             {
-                await FetchAllAsync(part, cancellationToken).ConfigureAwait(false);
+                if (_offset < _digest.SizeBytes)
+                {
+                    await _backOff.RunAsync(
+                        () => FetchAsync(part, cancellationToken), cancellationToken).ConfigureAwait(false);
+                }
                 _sha.TransformFinalBlock(new byte[0], 0, 0);
                 if (_sha.Hash.SequenceEqual(_digest.Sha256))
                 {
@@ -120,24 +118,6 @@ namespace Lodsmith
             {
                 _sha.TransformBlock(buffer, 0, read, null, 0);
                 _offset += read;
-            }
-        }
-
-        private async Task FetchAllAsync(FileStream part, CancellationToken cancellationToken)
-        {
-            while (_offset < _digest.SizeBytes)
-            {
-                LodsmithException failure;
-                try
-                {
-                    await FetchAsync(part, cancellationToken).ConfigureAwait(false);
-                    continue;
-                }
-                catch (LodsmithException error)
-                {
-                    failure = error;
-                }
-                await _backOff.WaitAsync(failure, cancellationToken).ConfigureAwait(false);
             }
         }
 
