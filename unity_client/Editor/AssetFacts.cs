@@ -5,7 +5,7 @@ using Lodsmith.V1;
 
 namespace Lodsmith.Editor
 {
-    /// <summary>One asset of a job that has succeeded, as the server reports it. Nothing is read from the GLB.</summary>
+    /// <summary>One asset of a job that has succeeded, as the server reports it. No GLB is read.</summary>
     internal sealed class AssetFacts
     {
         // Boxes, balls and capsules that are exact have prefixes of their own.
@@ -21,7 +21,7 @@ namespace Lodsmith.Editor
         /// <summary>Triangles of LOD0, LOD1, ...</summary>
         public IReadOnlyList<int> Triangles { get; private set; }
 
-        /// <summary>Down to which share of the view's height the asset's bounding sphere covers each LOD is shown.</summary>
+        /// <summary>The least share of the view's height that the bounding sphere covers with each LOD.</summary>
         public IReadOnlyList<double> Coverages { get; private set; }
 
         public int HullCount { get; private set; }
@@ -32,7 +32,8 @@ namespace Lodsmith.Editor
             List<AssetFacts> assets = new List<AssetFacts>();
             for (int index = 0; index < job.Result.Variants.Count; index++)
             {
-                Artifact model = job.Result.Artifacts.FirstOrDefault(one => one.Role == "model" && one.Variant == index);
+                Artifact model = job.Result.Artifacts
+                    .FirstOrDefault(one => one.Role == "model" && one.Variant == index);
                 Variant variant = job.Result.Variants[index];
                 if (model == null || variant.Lods.Count == 0)
                 {

@@ -29,9 +29,9 @@ namespace Lodsmith.Editor
         public void Run(JobRecord record, IReadOnlyList<AssetFacts> assets, IReadOnlyList<string> files)
         {
             Plan(record, assets);
-            _store.Save();
             try
             {
+                _store.Save();
                 BackUp(record);
                 foreach (string folder in record.newFolders)
                 {
@@ -52,7 +52,8 @@ namespace Lodsmith.Editor
                 Undo(record);
                 if (error is IOException || error is UnauthorizedAccessException)
                 {
-                    throw new ImportException("The asset could not be written: " + error.Message + " Nothing was imported.", error);
+                    throw new ImportException(
+                        "The asset could not be written, and nothing was imported: " + error.Message, error);
                 }
                 throw;
             }
@@ -83,10 +84,11 @@ namespace Lodsmith.Editor
             DeleteBackUp(record);
         }
 
-        /// <summary>Puts an instance of a prefab on the ground at the scene view's pivot, and selects it. Can be undone.</summary>
+        /// <summary>Puts an instance on the ground at the scene view's pivot, and selects it. Can be undone.</summary>
         public static GameObject PlaceInScene(string prefab)
         {
-            GameObject instance = (GameObject)PrefabUtility.InstantiatePrefab(AssetDatabase.LoadAssetAtPath<GameObject>(prefab));
+            GameObject asset = AssetDatabase.LoadAssetAtPath<GameObject>(prefab);
+            GameObject instance = (GameObject)PrefabUtility.InstantiatePrefab(asset);
             SceneView view = SceneView.lastActiveSceneView;
             Vector3 pivot = view == null ? Vector3.zero : view.pivot;
             instance.transform.position = new Vector3(pivot.x, 0, pivot.z);
@@ -97,30 +99,20 @@ namespace Lodsmith.Editor
 
         private void Plan(JobRecord record, IReadOnlyList<AssetFacts> assets)
         {
-            GenerateForm form = record.form;
-            LodsmithSettings settings = LodsmithSettings.instance;
             List<ImportedAsset> planned = new List<ImportedAsset>();
             foreach (AssetFacts facts in assets)
             {
-                ImportedAsset asset = new ImportedAsset { name = facts.Name, seed = facts.Seed, triangles = facts.Triangles.ToArray() };
-                if (form.replaces.Length > 0)
+                string replaced = record.form.replaces;
+                string prefab = replaced.Length > 0 ? replaced : FreePath(record.form, facts, planned);
+                string replacedGlb = GlbOf(AssetDatabase.LoadAssetAtPath<GameObject>(replaced));
+                planned.Add(new ImportedAsset
                 {
-                    asset.prefab = form.replaces;
-                    asset.glb = GlbOf(AssetDatabase.LoadAssetAtPath<GameObject>(form.replaces)) ?? SourcePath(form.replaces);
-                }
-                else
-                {
-                    string folder = NamePattern.Expand(form.folder.Length > 0 ? form.folder : settings.folder, facts, DateTime.Now);
-                    string name = NamePattern.Expand(form.fileName.Length > 0 ? form.fileName : settings.fileName, facts, DateTime.Now);
-                    for (int count = 0; asset.prefab.Length == 0; count++)
-                    {
-                        string path = folder + "/" + name + (count == 0 ? "" : " " + count) + ".prefab";
-                        bool isTaken = File.Exists(path) || File.Exists(SourcePath(path)) || planned.Any(one => one.prefab == path);
-                        asset.prefab = isTaken ? "" : path;
-                    }
-                    asset.glb = SourcePath(asset.prefab);
-                }
-                planned.Add(asset);
+                    name = facts.Name,
+                    seed = facts.Seed,
+                    triangles = facts.Triangles.ToArray(),
+                    prefab = prefab,
+                    glb = replacedGlb ?? SourcePath(prefab),
+                });
             }
             record.assets = planned.ToArray();
             record.newFiles = FilesOf(record).Where(path => !File.Exists(path)).ToArray();
@@ -128,6 +120,23 @@ namespace Lodsmith.Editor
                 .Where(folder => !Directory.Exists(folder)).ToArray();
             record.state = RecordState.Importing;
             record.message = "";
+        }
+
+        /// <summary>Path for a prefab whose name, with a number where it is needed, nothing has yet.</summary>
+        private static string FreePath(GenerateForm form, AssetFacts facts, List<ImportedAsset> planned)
+        {
+            LodsmithSettings settings = LodsmithSettings.instance;
+            DateTime now = DateTime.Now;
+            string folder = NamePattern.Expand(form.folder.Length > 0 ? form.folder : settings.folder, facts, now);
+            string name = NamePattern.Expand(form.fileName.Length > 0 ? form.fileName : settings.fileName, facts, now);
+            for (int count = 0; ; count++)
+            {
+                string path = folder + "/" + name + (count == 0 ? "" : " " + count) + ".prefab";
+                if (!File.Exists(path) && !File.Exists(SourcePath(path)) && planned.All(one => one.prefab != path))
+                {
+                    return path;
+                }
+            }
         }
 
         /// <summary>Asset path of the GLB that the first mesh of an object comes from, or null.</summary>
@@ -181,7 +190,7 @@ namespace Lodsmith.Editor
             return Enumerable.Range(2, parts.Length - 2).Select(count => string.Join("/", parts.Take(count)));
         }
 
-        /// <summary>Where a file is written before it is moved to its place: Unity ignores names that end like this.</summary>
+        /// <summary>Where a file is written before it is moved to its place. Unity ignores such names.</summary>
         private static string Beside(string path)
         {
             return path + "~";

@@ -44,7 +44,7 @@ namespace Lodsmith.Editor
         public string[] prefabs = new string[0];
     }
 
-    /// <summary>Runs a manifest. Blocks the main thread, which nobody waits for in batch mode, and does its work itself.</summary>
+    /// <summary>Runs a manifest. Blocks the main thread and does its work itself: nobody else is there.</summary>
     internal static class BatchRun
     {
         private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
@@ -62,7 +62,8 @@ namespace Lodsmith.Editor
             {
                 manifest = JsonUtility.FromJson<BatchManifest>(File.ReadAllText(arguments[index + 1]));
             }
-            catch (Exception error) when (error is ArgumentException || error is IOException || error is UnauthorizedAccessException)
+            catch (Exception error) when (error is ArgumentException || error is IOException
+                || error is UnauthorizedAccessException)
             {
                 return Refuse(output, 2, arguments[index + 1] + " cannot be read: " + error.Message);
             }
@@ -80,7 +81,9 @@ namespace Lodsmith.Editor
             }
             string server = manifest.server.Length > 0 ? manifest.server : LodsmithSettings.instance.server;
             string unreachable = Unreachable(server, tracker.MainThread);
-            return unreachable == null ? Make(manifest.assets, server, tracker, output) : Refuse(output, 3, server + ": " + unreachable);
+            return unreachable == null
+                ? Make(manifest.assets, server, tracker, output)
+                : Refuse(output, 3, server + ": " + unreachable);
         }
 
         private static int Make(GenerateForm[] assets, string server, JobTracker tracker, TextWriter output)
@@ -97,6 +100,7 @@ namespace Lodsmith.Editor
                     return;
                 }
                 last[record.id] = step;
+                bool isImported = record.state == RecordState.Imported;
                 output.WriteLine(JsonUtility.ToJson(new BatchLine
                 {
                     asset = number,
@@ -104,9 +108,9 @@ namespace Lodsmith.Editor
                     job = record.jobName,
                     state = record.state.ToString().ToLowerInvariant(),
                     stage = view == null ? "" : view.StepLabel,
-                    fraction = view == null ? (record.state == RecordState.Imported ? 1 : 0) : view.Fraction,
+                    fraction = view == null ? (isImported ? 1 : 0) : view.Fraction,
                     message = record.message,
-                    prefabs = record.state == RecordState.Imported ? record.assets.Select(one => one.prefab).ToArray() : new string[0],
+                    prefabs = isImported ? record.assets.Select(one => one.prefab).ToArray() : new string[0],
                 }));
                 output.Flush();
             };

@@ -49,7 +49,7 @@ namespace Lodsmith.Editor
         /// <summary>A key of <see cref="Collisions"/>.</summary>
         public string collision = "";
 
-        /// <summary>Folder under Assets, may have tokens, see <see cref="NamePattern"/>. Empty: the project's setting.</summary>
+        /// <summary>Under Assets, may have tokens, see <see cref="NamePattern"/>. Empty: as in the settings.</summary>
         public string folder = "";
 
         /// <summary>File name without suffix, may have tokens. Empty: the project's setting.</summary>
@@ -68,7 +68,8 @@ namespace Lodsmith.Editor
             { "keep", Pivot.Keep },
         };
 
-        public static readonly IReadOnlyDictionary<string, CollisionMode> Collisions = new Dictionary<string, CollisionMode>
+        public static readonly IReadOnlyDictionary<string, CollisionMode> Collisions =
+            new Dictionary<string, CollisionMode>
         {
             { "auto", CollisionMode.Auto },
             { "none", CollisionMode.None },

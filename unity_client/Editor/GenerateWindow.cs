@@ -104,7 +104,8 @@ namespace Lodsmith.Editor
             Bind<TextField, string>("budgets", () => BudgetText.Format(form.budgets), ReadBudgets);
             BindChoice("pivot", GenerateForm.Pivots.Keys, () => form.pivot, text => form.pivot = text);
             BindChoice("collision", GenerateForm.Collisions.Keys, () => form.collision, text => form.collision = text);
-            BindChoice("preset", LodsmithSettings.instance.presets.Select(preset => preset.name), PresetName, TakePreset);
+            List<BudgetPreset> presets = LodsmithSettings.instance.presets;
+            BindChoice("preset", presets.Select(preset => preset.name), PresetName, TakePreset);
             AddFileArea();
             AddReplacing();
             OnClick("reroll", () =>
@@ -146,7 +147,10 @@ namespace Lodsmith.Editor
             OnClick("test", () =>
             {
                 status.text = "Asks " + settings.server + " ...";
-                ServerTest.Run(settings.server, JobTracker.Instance.MainThread, (answer, error) => status.text = (error == null ? "✓ " : "✗ ") + answer);
+                ServerTest.Run(settings.server, JobTracker.Instance.MainThread, (answer, error) =>
+                {
+                    status.text = (error == null ? "✓ " : "✗ ") + answer;
+                });
             });
             Show(rootVisualElement.Q("importer-notice"), !GltfImporter.IsInstalled);
             OnClick("install", GltfImporter.Install);
@@ -211,7 +215,9 @@ namespace Lodsmith.Editor
         {
             int[] budgets;
             bool isList = BudgetText.TryParse(text, out budgets);
-            _budgetProblem = isList ? null : "LOD triangles must be whole numbers as 20000, 10000, 4000, got \"" + text + "\".";
+            _budgetProblem = isList
+                ? null
+                : "LOD triangles must be whole numbers as 20000, 10000, 4000, got \"" + text + "\".";
             form.budgets = budgets;
             ShowProblem(_budgetProblem ?? "");
         }
@@ -290,7 +296,8 @@ namespace Lodsmith.Editor
         {
             const string none = "default";
             rootVisualElement.Q<DropdownField>(name).choices = new[] { none }.Concat(choices).ToList();
-            Bind<DropdownField, string>(name, () => read().Length > 0 ? read() : none, text => write(text == none ? "" : text));
+            Bind<DropdownField, string>(
+                name, () => read().Length > 0 ? read() : none, text => write(text == none ? "" : text));
         }
 
         private void OnClick(string name, Action action)

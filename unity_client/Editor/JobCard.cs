@@ -1,5 +1,4 @@
 using System;
-using System.Globalization;
 using System.IO;
 using System.Linq;
 using Lodsmith.V1;
@@ -27,11 +26,11 @@ namespace Lodsmith.Editor
             Root = new VisualElement();
             tree.CloneTree(Root);
             OnClick("cancel", () => _tracker.Cancel(Record));
-            OnClick("select", () => Selection.activeObject = AssetDatabase.LoadAssetAtPath<GameObject>(Record.assets[0].prefab));
+            OnClick("select", () => Selection.activeObject = Prefab);
             OnClick("reimport", () => _tracker.Reimport(Record));
             OnClick("half", () => _tracker.Submit(Record.form.AtHalf(Record.jobName, Record.assets[0].triangles)));
             OnClick("again", () => _edit(Record.form));
-            OnClick("copy-seed", () => EditorGUIUtility.systemCopyBuffer = Record.form.seed.ToString(CultureInfo.InvariantCulture));
+            OnClick("copy-seed", () => EditorGUIUtility.systemCopyBuffer = Record.form.seed.ToString());
             OnClick("copy-recipe", () => EditorGUIUtility.systemCopyBuffer = JsonUtility.ToJson(Record.form, true));
             OnClick("remove", () => _tracker.Remove(Record));
             Show();
@@ -41,13 +40,19 @@ namespace Lodsmith.Editor
 
         public VisualElement Root { get; private set; }
 
+        private GameObject Prefab
+        {
+            get { return AssetDatabase.LoadAssetAtPath<GameObject>(Record.assets[0].prefab); }
+        }
+
         /// <summary>Shows the job as it is now.</summary>
         public void Show()
         {
             JobView view = _tracker.ViewOf(Record);
             bool isImported = Record.state == RecordState.Imported;
             Root.Q<Label>("title").text = Record.assets.Length > 0 ? Record.assets[0].name : Record.form.Title;
-            Root.Q<Label>("details").text = string.Join("   ", new[] { Record.time, "seed " + Record.form.seed, Record.TrianglesText }.Where(text => text.Length > 0));
+            string[] details = { Record.time, "seed " + Record.form.seed, Record.TrianglesText };
+            Root.Q<Label>("details").text = string.Join("   ", details.Where(text => text.Length > 0));
             Root.Q<Label>("status").text = Status(view);
             ProgressBar bar = Root.Q<ProgressBar>("bar");
             bar.value = view == null ? 0 : (float)view.Fraction;
@@ -58,7 +63,7 @@ namespace Lodsmith.Editor
             Display(warnings, warnings.text.Length > 0);
             Display(Root.Q("cancel"), !Record.HasEnded && !Record.isCancelRequested);
             Display(Root.Q("select"), isImported);
-            Display(Root.Q("reimport"), Record.HasEnded && Record.jobName.Length > 0 && Record.state != RecordState.Failed);
+            Display(Root.Q("reimport"), Record.HasEnded && Record.jobName.Length > 0);
             Display(Root.Q("half"), isImported);
             Display(Root.Q("remove"), Record.HasEnded);
             ShowThumbnail();
@@ -77,7 +82,7 @@ namespace Lodsmith.Editor
             switch (Record.state)
             {
                 case RecordState.Imported:
-                    return Record.assets.Length == 1 ? Record.assets[0].prefab : Record.assets.Length + " prefabs in " + Path.GetDirectoryName(Record.assets[0].prefab);
+                    return string.Join("\n", Record.assets.Select(asset => asset.prefab));
                 case RecordState.Cancelled:
                     return "Cancelled.";
                 case RecordState.Running:
@@ -94,7 +99,7 @@ namespace Lodsmith.Editor
             Display(stages, view != null && Record.state == RecordState.Running);
             foreach (StageRow row in view == null ? Enumerable.Empty<StageRow>() : view.Stages)
             {
-                string mark = row.State == StageState.Running ? "▶ " + row.Label + " " + row.Fraction.ToString("P0", CultureInfo.InvariantCulture)
+                string mark = row.State == StageState.Running ? "▶ " + row.LabelWithFraction
                     : row.State == StageState.Reused ? "↺ " + row.Label + ", kept from before"
                     : "✓ " + row.Label;
                 stages.Add(new Label(mark));

@@ -1,9 +1,10 @@
 using System;
+using System.Globalization;
 using System.Linq;
 
 namespace Lodsmith.Editor
 {
-    /// <summary>How far a job and its import are. Written before the step it names begins.</summary>
+    /// <summary>How far a job and its import are, in order; from Imported on it has ended. Written ahead.</summary>
     internal enum RecordState
     {
         /// <summary>Nothing but uploads has been sent.</summary>
@@ -49,6 +50,8 @@ namespace Lodsmith.Editor
     [Serializable]
     internal sealed class JobRecord
     {
+        private static readonly CultureInfo Culture = CultureInfo.InvariantCulture;
+
         /// <summary>The request id: makes creating the job safe to repeat.</summary>
         public string id = Guid.NewGuid().ToString("N");
 
@@ -86,7 +89,7 @@ namespace Lodsmith.Editor
         /// <summary>Whether nothing more happens by itself.</summary>
         public bool HasEnded
         {
-            get { return state == RecordState.Imported || state == RecordState.Failed || state == RecordState.Cancelled; }
+            get { return state >= RecordState.Imported; }
         }
 
         /// <summary>One line for a list: "20,000 / 10,000 / 4,000 triangles".</summary>
@@ -94,9 +97,12 @@ namespace Lodsmith.Editor
         {
             get
             {
-                return assets.Length == 0
-                    ? ""
-                    : string.Join(" / ", assets[0].triangles.Select(count => count.ToString("N0", System.Globalization.CultureInfo.InvariantCulture))) + " triangles";
+                if (assets.Length == 0)
+                {
+                    return "";
+                }
+                return string.Join(" / ", assets[0].triangles.Select(count => count.ToString("N0", Culture)))
+                    + " triangles";
             }
         }
     }

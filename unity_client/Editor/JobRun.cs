@@ -32,6 +32,7 @@ namespace Lodsmith.Editor
         private readonly CancellationTokenSource _cancelled = new CancellationTokenSource();
         private readonly SemaphoreSlim _showing = new SemaphoreSlim(1);
         private LodsmithClient _client;
+        private Digest _shown;
 
         /// <param name="cache">Folder for downloads and pictures, outside of Assets.</param>
         /// <param name="patience">How long a server that cannot be reached is tried again.</param>
@@ -113,7 +114,8 @@ namespace Lodsmith.Editor
                 Job job = await FollowAsync().ConfigureAwait(false);
                 if (job.State == JobState.Failed)
                 {
-                    message = job.Error.Message + " [" + JobView.StageName(job.Error.Stage) + ", " + job.Error.Reason + "]";
+                    message = string.Format(
+                        "{0} [{1}, {2}]", job.Error.Message, JobView.StageName(job.Error.Stage), job.Error.Reason);
                 }
                 else
                 {
@@ -136,7 +138,8 @@ namespace Lodsmith.Editor
             {
                 message = error.Message + (error.Reason.Length > 0 ? " [" + error.Reason + "]" : "");
             }
-            catch (Exception error) when (error is ImportException || error is IOException || error is UnauthorizedAccessException)
+            catch (Exception error) when (error is ImportException || error is IOException
+                || error is UnauthorizedAccessException)
             {
                 message = error.Message;
             }
@@ -161,13 +164,14 @@ namespace Lodsmith.Editor
         private async Task CreateAsync()
         {
             List<Digest> uploads = new List<Digest>();
-            using (CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(_closing.Token, _cancelled.Token))
+            using (CancellationTokenSource stop = StopSource())
             {
                 foreach (string file in _record.form.Files)
                 {
                     await PatientlyAsync(stop.Token, async () =>
                     {
-                        uploads.Add(await _client.UploadAsync(file, (done, total) => Say("Uploads " + Percent(done, total)), stop.Token).ConfigureAwait(false));
+                        Task<Digest> upload = _client.UploadAsync(file, Saying("Uploads"), stop.Token);
+                        uploads.Add(await upload.ConfigureAwait(false));
                     }).ConfigureAwait(false);
                 }
                 stop.Token.ThrowIfCancellationRequested();
@@ -175,7 +179,8 @@ namespace Lodsmith.Editor
             await _mainThread.RunAsync(() => Move(RecordState.Creating)).ConfigureAwait(false);
 
             // Not cut by the user's cancel: whether the server has a job must be known to cancel it.
-            CreateJobRequest request = new CreateJobRequest { RequestId = _record.id, Spec = _record.form.ToSpec(uploads) };
+            JobSpec spec = _record.form.ToSpec(uploads);
+            CreateJobRequest request = new CreateJobRequest { RequestId = _record.id, Spec = spec };
             await PatientlyAsync(_closing.Token, async () =>
             {
                 CreateJobResponse answer = await _client.CreateJobAsync(request, _closing.Token).ConfigureAwait(false);
@@ -185,6 +190,12 @@ namespace Lodsmith.Editor
                     Move(RecordState.Running);
                 }).ConfigureAwait(false);
             }).ConfigureAwait(false);
+        }
+
+        /// <summary>Ends what the user's cancel may cut, and what a reload does.</summary>
+        private CancellationTokenSource StopSource()
+        {
+            return CancellationTokenSource.CreateLinkedTokenSource(_closing.Token, _cancelled.Token);
         }
 
         private async Task<Job> FollowAsync()
@@ -207,7 +218,8 @@ namespace Lodsmith.Editor
         {
             try
             {
-                await PatientlyAsync(_closing.Token, () => _client.CancelJobAsync(new CancelJobRequest { Name = _record.jobName }, _closing.Token))
+                CancelJobRequest request = new CancelJobRequest { Name = _record.jobName };
+                await PatientlyAsync(_closing.Token, () => _client.CancelJobAsync(request, _closing.Token))
                     .ConfigureAwait(false);
             }
             catch (Exception) when (_closing.IsCancellationRequested)
@@ -231,13 +243,14 @@ namespace Lodsmith.Editor
             List<string> files = assets.Select(asset => CachePath(asset.Glb, ".glb")).ToList();
             try
             {
-                using (CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(_closing.Token, _cancelled.Token))
+                using (CancellationTokenSource stop = StopSource())
                 {
                     for (int index = 0; index < files.Count; index++)
                     {
                         string file = files[index];
                         Digest glb = assets[index].Glb;
-                        await PatientlyAsync(stop.Token, () => DownloadAsync(glb, file, stop.Token)).ConfigureAwait(false);
+                        await PatientlyAsync(stop.Token, () => DownloadAsync(glb, file, stop.Token))
+                            .ConfigureAwait(false);
                     }
                 }
                 Artifact picture = job.Result.Artifacts.FirstOrDefault(one => one.Role == "preview");
@@ -278,7 +291,8 @@ namespace Lodsmith.Editor
             bool isPlaying = true;
             while (isPlaying)
             {
-                await _mainThread.RunAsync(() => isPlaying = EditorApplication.isPlayingOrWillChangePlaymode).ConfigureAwait(false);
+                await _mainThread.RunAsync(() => isPlaying = EditorApplication.isPlayingOrWillChangePlaymode)
+                    .ConfigureAwait(false);
                 if (isPlaying)
                 {
                     Say("Waits for the end of Play mode");
@@ -292,10 +306,10 @@ namespace Lodsmith.Editor
             Directory.CreateDirectory(_cache);
             return File.Exists(file)
                 ? Task.FromResult(true)
-                : _client.DownloadAsync(digest, file, (done, total) => Say("Downloads " + Percent(done, total)), stop);
+                : _client.DownloadAsync(digest, file, Saying("Downloads"), stop);
         }
 
-        /// <summary>Fetches a picture and shows it. The asset does not depend on it: errors only go to the console.</summary>
+        /// <summary>Fetches a picture and shows it. No asset depends on it: errors only go to the console.</summary>
         private async Task ShowAsync(Digest picture)
         {
             string file = CachePath(picture, ".png");
@@ -330,7 +344,8 @@ namespace Lodsmith.Editor
                     await step().ConfigureAwait(false);
                     return;
                 }
-                catch (LodsmithException error) when ((error.IsTransient || error.RetryAfter != null) && waiting.Elapsed < _patience)
+                catch (LodsmithException error) when ((error.IsTransient || error.RetryAfter != null)
+                    && waiting.Elapsed < _patience)
                 {
                     wait = error.RetryAfter > pause ? error.RetryAfter.Value : pause;
                     Say("Waits for the server: " + error.Message);
@@ -348,11 +363,10 @@ namespace Lodsmith.Editor
                 return;
             }
             _record.message = "";
-            Digest picture = what.KindCase == JobEvent.KindOneofCase.Preview ? what.Preview.Image
-                : what.KindCase == JobEvent.KindOneofCase.Snapshot ? View.Stages.Select(row => row.Preview).LastOrDefault(one => one != null)
-                : null;
-            if (picture != null)
+            Digest picture = View.Stages.Select(row => row.Preview).LastOrDefault(one => one != null);
+            if (picture != null && picture != _shown)
             {
+                _shown = picture;
                 Task.Run(() => ShowAsync(picture));
             }
             _item.Report(View);
@@ -371,13 +385,21 @@ namespace Lodsmith.Editor
         {
             _record.state = state;
             _record.message = message;
-            _store.Save();
+            try
+            {
+                _store.Save();
+            }
+            catch (IOException error)
+            {
+                Debug.LogWarning("Lodsmith: the list of jobs could not be written: " + error.Message);
+            }
             _item.Finish(state);
             if (_client != null)
             {
                 _client.Dispose();
             }
-            string text = "Lodsmith: " + _record.form.Title + ": " + state.ToString().ToLowerInvariant() + (message.Length > 0 ? ": " + message : "") + " (" + _record.jobName + ")";
+            string title = _record.form.Title;
+            string text = string.Format("Lodsmith: {0}: {1} {2} ({3})", title, state, message, _record.jobName);
             if (state == RecordState.Failed)
             {
                 Debug.LogWarning(text);
@@ -414,12 +436,13 @@ namespace Lodsmith.Editor
         private string CachePath(Digest digest, string suffix)
         {
             // Of this job alone: two jobs may have the same result at the same time.
-            return Path.Combine(_cache, _record.id + "." + string.Concat(digest.Sha256.Take(8).Select(part => part.ToString("x2"))) + suffix);
+            string hash = string.Concat(digest.Sha256.Take(8).Select(part => part.ToString("x2")));
+            return Path.Combine(_cache, _record.id + "." + hash + suffix);
         }
 
-        private static string Percent(long done, long total)
+        private Action<long, long> Saying(string what)
         {
-            return total == 0 ? "" : 100 * done / total + " %";
+            return (done, total) => Say(total == 0 ? what : what + " " + 100 * done / total + " %");
         }
     }
 }

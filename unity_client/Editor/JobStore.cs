@@ -40,7 +40,7 @@ namespace Lodsmith.Editor
                 string aside = path + ".damaged";
                 File.Delete(aside);
                 File.Move(path, aside);
-                Debug.LogWarning("Lodsmith: the list of jobs could not be read and is now " + aside + ". Jobs go on on the server.");
+                Debug.LogWarning("Lodsmith: the list of jobs could not be read and is now " + aside + ".");
             }
         }
 

@@ -53,9 +53,12 @@ namespace Lodsmith.Editor
         public JobRecord Reimport(JobRecord record)
         {
             GenerateForm form = record.form.Clone();
-            form.replaces = record.assets.Length == 1 && File.Exists(record.assets[0].prefab) ? record.assets[0].prefab : "";
+            bool isThere = record.assets.Length == 1 && File.Exists(record.assets[0].prefab);
+            form.replaces = isThere ? record.assets[0].prefab : "";
             form.place = false;
-            return Add(new JobRecord { form = form, server = record.server, jobName = record.jobName, state = RecordState.Running });
+            JobRecord again = new JobRecord { form = form, server = record.server, jobName = record.jobName };
+            again.state = RecordState.Running;
+            return Add(again);
         }
 
         /// <summary>Stops a job; returns at once. What has been imported stays.</summary>

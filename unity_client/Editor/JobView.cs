@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Linq;
+using System.Text.RegularExpressions;
 using Lodsmith.V1;
 
 namespace Lodsmith.Editor
@@ -15,6 +16,12 @@ namespace Lodsmith.Editor
 
         /// <summary>In [0, 1].</summary>
         public double Fraction;
+
+        /// <summary>"sparse structure 40 %".</summary>
+        public string LabelWithFraction
+        {
+            get { return Label + " " + Math.Floor(100 * Fraction) + " %"; }
+        }
 
         public StageState State;
 
@@ -49,9 +56,13 @@ namespace Lodsmith.Editor
         {
             get
             {
-                StageRow now = Stages.LastOrDefault(row => row.State == StageState.Running);
-                return now == null ? "" : now.Label;
+                return Now == null ? "" : Now.Label;
             }
+        }
+
+        private StageRow Now
+        {
+            get { return Stages.LastOrDefault(row => row.State == StageState.Running); }
         }
 
         /// <summary>One line: what happens now and how long it takes.</summary>
@@ -61,14 +72,15 @@ namespace Lodsmith.Editor
             {
                 if (State == JobState.Queued)
                 {
-                    return QueuePosition == null ? "waits" : QueuePosition == 0 ? "waits, is next" : "waits, " + QueuePosition + " before it";
+                    return QueuePosition == null ? "waits"
+                        : QueuePosition == 0 ? "waits, is next"
+                        : "waits, " + QueuePosition + " before it";
                 }
                 if (State == JobState.Cancelling)
                 {
                     return "stops";
                 }
-                StageRow now = Stages.LastOrDefault(row => row.State == StageState.Running);
-                string text = now == null ? "runs" : now.Label + " " + now.Fraction.ToString("P0", System.Globalization.CultureInfo.InvariantCulture);
+                string text = Now == null ? "runs" : Now.LabelWithFraction;
                 return Remaining == null ? text : text + ", " + TimeText(Remaining.Value) + " left";
             }
         }
@@ -111,12 +123,14 @@ namespace Lodsmith.Editor
         {
             return stage == StageKind.Slat || stage == StageKind.Lods
                 ? stage.ToString().ToUpperInvariant()
-                : System.Text.RegularExpressions.Regex.Replace(stage.ToString(), "(?<=.)([A-Z])", " $1").ToLowerInvariant();
+                : Regex.Replace(stage.ToString(), "(?<=.)([A-Z])", " $1").ToLowerInvariant();
         }
 
         private static string TimeText(TimeSpan time)
         {
-            return time.TotalSeconds < 60 ? Math.Ceiling(time.TotalSeconds) + " s" : Math.Ceiling(time.TotalMinutes) + " min";
+            return time.TotalSeconds < 60
+                ? Math.Ceiling(time.TotalSeconds) + " s"
+                : Math.Ceiling(time.TotalMinutes) + " min";
         }
 
         private static TimeSpan? Span(Duration duration)

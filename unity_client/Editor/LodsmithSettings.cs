@@ -58,7 +58,7 @@ namespace Lodsmith.Editor
         }
     }
 
-    /// <summary>The token in the user's own preferences on this machine, one per server; never in the project.</summary>
+    /// <summary>The tokens, one per server, in the user's preferences on this machine; never in the project.</summary>
     internal static class TokenStore
     {
         private const string Prefix = "Lodsmith.Token.";

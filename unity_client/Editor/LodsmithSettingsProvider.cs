@@ -39,7 +39,8 @@ namespace Lodsmith.Editor
             });
             root.Add(layer);
 
-            TextField token = new TextField("Token (kept on this machine only)") { name = "token", isPasswordField = true, isDelayed = true };
+            TextField token = new TextField("Token (kept on this machine only)") { name = "token" };
+            token.isPasswordField = token.isDelayed = true;
             token.SetValueWithoutNotify(TokenStore.Read(settings.server));
             token.RegisterValueChangedCallback(change => TokenStore.Write(settings.server, change.newValue.Trim()));
             root.Add(token);

@@ -24,7 +24,7 @@ namespace Lodsmith.Editor
         /// <summary>Adds work, from any thread; the task ends when it is done, off the main thread.</summary>
         public Task RunAsync(Action work)
         {
-            TaskCompletionSource<bool> done = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+            var done = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
             _work.Enqueue(() =>
             {
                 try

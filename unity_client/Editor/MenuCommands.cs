@@ -15,7 +15,9 @@ namespace Lodsmith.Editor
         public static void GenerateHere()
         {
             string path = AssetDatabase.GetAssetPath(Selection.activeObject);
-            string folder = path.Length == 0 ? "Assets" : AssetDatabase.IsValidFolder(path) ? path : Path.GetDirectoryName(path).Replace('\\', '/');
+            string folder = path.Length == 0 ? "Assets"
+                : AssetDatabase.IsValidFolder(path) ? path
+                : Path.GetDirectoryName(path).Replace('\\', '/');
             GenerateWindow window = GenerateWindow.Open();
             window.Form.folder = folder;
             window.Form.replaces = "";
@@ -31,7 +33,8 @@ namespace Lodsmith.Editor
             if (glb == null)
             {
                 window.ShowProblem(
-                    "LODs are made of GLB files, and the selection comes from none. Export the model as binary glTF (.glb), or drop a .glb here.");
+                    "LODs are made of GLB files, and the selection comes from none. "
+                    + "Export the model as binary glTF (.glb), or drop a .glb here.");
                 return;
             }
             window.Form.prompt = window.Form.job = "";
@@ -49,7 +52,8 @@ namespace Lodsmith.Editor
             string glb = prefab == null ? null : AssetImport.GlbOf(AssetDatabase.LoadAssetAtPath<GameObject>(prefab));
             if (glb == null)
             {
-                window.ShowProblem("Only prefabs that Lodsmith made can be replaced in place. Select one of them, or an instance.");
+                window.ShowProblem(
+                    "Only prefabs that Lodsmith made can be replaced in place. Select one of them, or an instance.");
                 return;
             }
             window.Form.replaces = prefab;
@@ -62,7 +66,8 @@ namespace Lodsmith.Editor
         private static string GlbOf(Object selected)
         {
             string path = AssetDatabase.GetAssetPath(selected);
-            return path.EndsWith(".glb", StringComparison.OrdinalIgnoreCase) ? path : AssetImport.GlbOf(selected as GameObject);
+            bool isGlb = path.EndsWith(".glb", StringComparison.OrdinalIgnoreCase);
+            return isGlb ? path : AssetImport.GlbOf(selected as GameObject);
         }
 
         private static string PrefabOf(Object selected)

@@ -41,7 +41,8 @@ namespace Lodsmith.Editor
                 return field + " must be Assets or begin with Assets/, got \"" + pattern + "\".";
             }
             string[] parts = pattern.Split('/');
-            bool isBad = parts.Any(part => part.Trim().Length == 0 || part.StartsWith(".") || part.EndsWith("~") || part.EndsWith("."));
+            // Unity ignores what begins with a dot or ends with ~; Windows drops dots at the end.
+            bool isBad = parts.Any(part => part.Trim().Length == 0 || part[0] == '.' || ".~".Contains(part.Last()));
             if (isBad || pattern.IndexOfAny(Forbidden) >= 0 || (!isFolder && parts.Length > 1))
             {
                 return field + " is no name that Unity and every system take: \"" + pattern + "\".";

@@ -7,7 +7,7 @@ using Object = UnityEngine.Object;
 
 namespace Lodsmith.Editor
 {
-    /// <summary>An imported GLB -> a prefab with LODGroup, colliders and the importer's materials. Main thread.</summary>
+    /// <summary>An imported GLB -> a prefab with LODs, colliders and the importer's materials. Main thread.</summary>
     internal static class PrefabBuilder
     {
         /// <summary>Builds and saves a prefab. What is at the path is replaced and keeps its GUID.</summary>
@@ -31,7 +31,8 @@ namespace Lodsmith.Editor
             MeshRenderer shown = main == null ? null : main.GetComponentInChildren<MeshRenderer>();
             if (shown == null)
             {
-                throw new ImportException(glb + " shows nothing after its import, so its material is not known; see the console.");
+                throw new ImportException(
+                    glb + " shows nothing after its import, so its material is not known; see the console.");
             }
 
             // Names inside are the same for every asset: when a prefab is replaced, Unity keeps references to
@@ -111,8 +112,8 @@ namespace Lodsmith.Editor
             if (name == null)
             {
                 throw new ImportException(
-                    "The imported GLB has no mesh " + string.Join(" or ", names) + ", only " + string.Join(", ", meshes.Keys)
-                    + "; update the glTF importer or the server.");
+                    "The imported GLB has no mesh " + string.Join(" or ", names) + ", only "
+                    + string.Join(", ", meshes.Keys) + "; update the glTF importer or the server.");
             }
             return meshes[name];
         }

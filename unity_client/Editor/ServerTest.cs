@@ -26,7 +26,7 @@ namespace Lodsmith.Editor
             {
                 try
                 {
-                    GetServerInfoResponse info = await client.GetServerInfoAsync(CancellationToken.None).ConfigureAwait(false);
+                    var info = await client.GetServerInfoAsync(CancellationToken.None).ConfigureAwait(false);
                     mainThread.Post(() => answer(Summary(info), null));
                 }
                 catch (LodsmithException error)
@@ -44,8 +44,10 @@ namespace Lodsmith.Editor
         public static string Summary(GetServerInfoResponse info)
         {
             string[] models = info.Models.Select(model => model.Name.Length > 0 ? model.Name : model.Path).ToArray();
-            string problem = info.Models.Select(model => model.Problem).Concat(info.Workers.Select(worker => worker.Problem)).FirstOrDefault(text => text.Length > 0);
-            string device = info.Workers.Where(worker => worker.Kind == WorkerKind.Generator).Select(worker => worker.Device).FirstOrDefault(text => text.Length > 0);
+            string problem = info.Models.Select(model => model.Problem)
+                .Concat(info.Workers.Select(worker => worker.Problem)).FirstOrDefault(text => text.Length > 0);
+            Worker generator = info.Workers.FirstOrDefault(worker => worker.Kind == WorkerKind.Generator);
+            string device = generator == null || generator.Device.Length == 0 ? null : generator.Device;
             return "Lodsmith " + info.Version
                 + ", " + (models.Length > 0 ? string.Join(" and ", models) : "no model")
                 + (device == null ? "" : " on " + device)

@@ -61,12 +61,14 @@ namespace UnityEditor
 
         public static string GetAssetPath(Object assetObject)
         {
-            return Loaded.Where(pair => pair.Value.Any(one => ReferenceEquals(one, assetObject))).Select(pair => pair.Key).FirstOrDefault() ?? "";
+            return Loaded.Where(pair => pair.Value.Any(one => ReferenceEquals(one, assetObject)))
+                .Select(pair => pair.Key).FirstOrDefault() ?? "";
         }
 
         public static string AssetPathToGUID(string path)
         {
-            return File.Exists(path + ".meta") ? File.ReadAllText(path + ".meta").Trim().Substring("guid: ".Length) : "";
+            return File.Exists(path + ".meta") ? File.ReadAllText(path + ".meta").Trim().Substring("guid: ".Length)
+                : "";
         }
 
         public static bool IsValidFolder(string path)
@@ -140,7 +142,8 @@ namespace UnityEditor
             {
                 return new List<Object> { PrefabFile.Read(path) };
             }
-            return path.EndsWith(".glb") && PackageManager.PackageInfo.FindForAssetPath("Packages/com.unity.cloud.gltfast") != null
+            return path.EndsWith(".glb")
+                && PackageManager.PackageInfo.FindForAssetPath("Packages/com.unity.cloud.gltfast") != null
                 ? GlbFile.Import(path)
                 : new List<Object> { new DefaultAsset() };
         }

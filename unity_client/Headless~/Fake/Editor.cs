@@ -80,7 +80,8 @@ namespace UnityEditor
     {
         public static int GetInt(string key, int defaultValue)
         {
-            return int.Parse(EngineMemory.Current.Read("session/" + key, defaultValue.ToString(CultureInfo.InvariantCulture)));
+            return int.Parse(
+                EngineMemory.Current.Read("session/" + key, defaultValue.ToString(CultureInfo.InvariantCulture)));
         }
 
         public static void SetInt(string key, int value)
@@ -137,7 +138,8 @@ namespace UnityEditor
             ShowRemainingTime = 2,
         }
 
-        public static int Start(string name, string description = null, Options options = Options.None, int parentId = -1)
+        public static int Start(
+            string name, string description = null, Options options = Options.None, int parentId = -1)
         {
             int id = int.Parse(EngineMemory.Current.Read("progress/last", "0")) + 1;
             EngineMemory.Current.Write("progress/last", id.ToString());
@@ -153,7 +155,8 @@ namespace UnityEditor
 
         public static void Report(int id, float progress, string description)
         {
-            EngineMemory.Current.Note("progress " + id + " " + progress.ToString("0.000", CultureInfo.InvariantCulture) + " " + description);
+            EngineMemory.Current.Note("progress " + id + " "
+                + progress.ToString("0.000", CultureInfo.InvariantCulture) + " " + description);
         }
 
         public static void SetStepLabel(int id, string label)
@@ -306,7 +309,8 @@ namespace UnityEditor
 
         private void Send(string message)
         {
-            MethodInfo method = GetType().GetMethod(message, BindingFlags.Instance | BindingFlags.NonPublic | BindingFlags.Public);
+            MethodInfo method = GetType().GetMethod(
+                message, BindingFlags.Instance | BindingFlags.NonPublic | BindingFlags.Public);
             if (method != null)
             {
                 method.Invoke(this, null);

@@ -17,14 +17,16 @@ namespace Headless
         public static List<UnityEngine.Object> Import(string path)
         {
             byte[] content = File.ReadAllBytes(path);
-            if (content.Length < 20 || BitConverter.ToUInt32(content, 0) != 0x46546C67 || BitConverter.ToUInt32(content, 8) != content.Length)
+            if (content.Length < 20 || BitConverter.ToUInt32(content, 0) != 0x46546C67
+                || BitConverter.ToUInt32(content, 8) != content.Length)
             {
                 Debug.LogError(path + " is no GLB");
                 return new List<UnityEngine.Object>();
             }
             string text = Encoding.UTF8.GetString(content, 20, BitConverter.ToInt32(content, 12));
             Dictionary<string, object> document = (Dictionary<string, object>)Json.Parse(text);
-            List<Material> materials = Items(document, "materials").Select(one => new Material { name = (string)one["name"] }).ToList();
+            List<Material> materials = Items(document, "materials")
+                .Select(one => new Material { name = (string)one["name"] }).ToList();
             List<Dictionary<string, object>> accessors = Items(document, "accessors");
             List<Mesh> meshes = Items(document, "meshes").Select(one => Mesh(one, accessors)).ToList();
 
@@ -46,14 +48,17 @@ namespace Headless
         private static Mesh Mesh(Dictionary<string, object> mesh, List<Dictionary<string, object>> accessors)
         {
             Dictionary<string, object> primitive = Items(mesh, "primitives").Single();
-            Dictionary<string, object> positions = accessors[(int)(long)((Dictionary<string, object>)primitive["attributes"])["POSITION"]];
+            var attributes = (Dictionary<string, object>)primitive["attributes"];
+            Dictionary<string, object> positions = accessors[(int)(long)attributes["POSITION"]];
             float[] low = Numbers(positions["min"]);
             float[] high = Numbers(positions["max"]);
-            long indices = (long)(primitive.ContainsKey("indices") ? accessors[(int)(long)primitive["indices"]]["count"] : positions["count"]);
+            Dictionary<string, object> corners = primitive.ContainsKey("indices")
+                ? accessors[(int)(long)primitive["indices"]]
+                : positions;
             return new Mesh
             {
                 name = (string)mesh["name"],
-                TriangleCount = (int)(indices / 3),
+                TriangleCount = (int)(long)corners["count"] / 3,
                 // x changes its sign: glTF is right-handed.
                 bounds = new Bounds(
                     new Vector3(-(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, (low[2] + high[2]) / 2),
@@ -68,7 +73,8 @@ namespace Headless
 
         private static List<Dictionary<string, object>> Items(Dictionary<string, object> from, string key)
         {
-            return from.ContainsKey(key) ? ((List<object>)from[key]).Cast<Dictionary<string, object>>().ToList() : new List<Dictionary<string, object>>();
+            return from.ContainsKey(key) ? ((List<object>)from[key]).Cast<Dictionary<string, object>>().ToList()
+                : new List<Dictionary<string, object>>();
         }
     }
 }

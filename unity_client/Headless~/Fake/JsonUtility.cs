@@ -49,7 +49,9 @@ namespace UnityEngine
         internal static IEnumerable<FieldInfo> Fields(Type type)
         {
             const BindingFlags all = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic;
-            return type.GetFields(all).Where(field => !field.IsInitOnly && (field.IsPublic || field.IsDefined(typeof(SerializeField), false)));
+            return type.GetFields(all)
+                .Where(field => field.IsPublic || field.IsDefined(typeof(SerializeField), false))
+                .Where(field => !field.IsInitOnly);
         }
 
         private static void Write(StringBuilder text, object value, Type type, string line)
@@ -95,7 +97,8 @@ namespace UnityEngine
                 int index = 0;
                 foreach (FieldInfo field in Fields(type))
                 {
-                    text.Append(index++ == 0 ? "" : ",").Append(inner).Append(Json.Quote(field.Name)).Append(line == null ? ":" : ": ");
+                    text.Append(index++ == 0 ? "" : ",").Append(inner).Append(Json.Quote(field.Name))
+                        .Append(line == null ? ":" : ": ");
                     Write(text, field.GetValue(value), field.FieldType, inner);
                 }
                 text.Append(line).Append('}');
@@ -124,7 +127,8 @@ namespace UnityEngine
             if (typeof(IList).IsAssignableFrom(type))
             {
                 List<object> items = parsed as List<object> ?? new List<object>();
-                IList list = type.IsArray ? (IList)Array.CreateInstance(Item(type), items.Count) : (IList)Activator.CreateInstance(type);
+                IList list = type.IsArray ? (IList)Array.CreateInstance(Item(type), items.Count)
+                    : (IList)Activator.CreateInstance(type);
                 for (int index = 0; index < items.Count; index++)
                 {
                     object item = Read(items[index], Item(type), null);
@@ -140,7 +144,8 @@ namespace UnityEngine
                 return list;
             }
             target = target ?? Activator.CreateInstance(type, true);
-            Dictionary<string, object> members = parsed as Dictionary<string, object> ?? new Dictionary<string, object>();
+            Dictionary<string, object> members = parsed as Dictionary<string, object>
+                ?? new Dictionary<string, object>();
             foreach (FieldInfo field in Fields(type))
             {
                 if (members.ContainsKey(field.Name))

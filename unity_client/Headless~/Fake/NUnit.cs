@@ -50,10 +50,12 @@ namespace NUnit.Framework
     {
         public static void AreEqual(object expected, object actual, string message = "")
         {
-            bool isNumber = expected != null && actual != null && expected.GetType().IsPrimitive && actual.GetType().IsPrimitive
+            bool isNumber = expected != null && actual != null && expected.GetType().IsPrimitive
+                && actual.GetType().IsPrimitive
                 && !(expected is bool) && !(actual is bool);
             bool areEqual = isNumber ? Convert.ToDouble(expected) == Convert.ToDouble(actual)
-                : expected is IEnumerable && !(expected is string) ? ((IEnumerable)expected).Cast<object>().SequenceEqual(((IEnumerable)actual).Cast<object>())
+                : expected is IEnumerable && !(expected is string)
+                    ? ((IEnumerable)expected).Cast<object>().SequenceEqual(((IEnumerable)actual).Cast<object>())
                 : Equals(expected, actual);
             Hold(areEqual, message + " expected " + Show(expected) + ", got " + Show(actual));
         }
@@ -101,6 +103,11 @@ namespace NUnit.Framework
             throw new AssertionException("nothing was thrown");
         }
 
+        public static Exception Catch(TestDelegate code)
+        {
+            return Throws<Exception>(code);
+        }
+
         public static void Ignore(string message)
         {
             throw new IgnoreException(message);
@@ -117,7 +124,8 @@ namespace NUnit.Framework
         private static string Show(object value)
         {
             IEnumerable items = value as string == null ? value as IEnumerable : null;
-            return items == null ? "\"" + value + "\"" : "[" + string.Join(", ", items.Cast<object>().Select(Show).ToArray()) + "]";
+            return items == null ? "\"" + value + "\"" : "["
+                + string.Join(", ", items.Cast<object>().Select(Show).ToArray()) + "]";
         }
     }
 

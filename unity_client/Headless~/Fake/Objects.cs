@@ -220,7 +220,7 @@ namespace UnityEngine
             {
                 if (!(lod.screenRelativeTransitionHeight < before) || lod.screenRelativeTransitionHeight < 0)
                 {
-                    Debug.LogError("SetLODs: attempting to set LOD where the screen relative size is greater than or equal to a higher detail LOD level.");
+                    Debug.LogError("SetLODs: heights must fall from LOD to LOD.");
                     return;
                 }
                 before = lod.screenRelativeTransitionHeight;

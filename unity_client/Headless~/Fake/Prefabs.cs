@@ -68,7 +68,8 @@ namespace Headless
             string inner = line + "  ";
             text.Append("{" + inner + "\"name\": " + Json.Quote(part.name) + "," + inner + "\"layer\": " + part.layer
                 + "," + inner + "\"static\": " + (int)part.StaticFlags + "," + inner + "\"components\": [");
-            text.Append(string.Join(",", part.Components.Where(one => !(one is Transform)).Select(one => inner + "  " + Describe(one)).ToArray()));
+            text.Append(string.Join(",", part.Components.Where(one => !(one is Transform))
+                .Select(one => inner + "  " + Describe(one)).ToArray()));
             text.Append("]," + inner + "\"children\": [");
             for (int index = 0; index < part.transform.Children.Count; index++)
             {
@@ -90,17 +91,22 @@ namespace Headless
             }
             if (renderer != null)
             {
-                return "{\"type\": \"MeshRenderer\", \"materials\": [" + string.Join(", ", renderer.sharedMaterials.Select(one => Reference(one)).ToArray()) + "]}";
+                return "{\"type\": \"MeshRenderer\", \"materials\": ["
+                    + string.Join(", ", renderer.sharedMaterials.Select(one => Reference(one)).ToArray()) + "]}";
             }
             if (collider != null)
             {
-                return "{\"type\": \"MeshCollider\", \"convex\": " + (collider.convex ? "true" : "false") + ", \"mesh\": " + Reference(collider.sharedMesh) + "}";
+                return "{\"type\": \"MeshCollider\", \"convex\": " + (collider.convex ? "true" : "false")
+                    + ", \"mesh\": " + Reference(collider.sharedMesh) + "}";
             }
             string lods = string.Join(", ", group.GetLODs().Select(lod => "{\"height\": "
                 + lod.screenRelativeTransitionHeight.ToString("R", CultureInfo.InvariantCulture) + ", \"renderers\": ["
-                + string.Join(", ", lod.renderers.Select(one => Json.Quote(one.gameObject.name)).ToArray()) + "]}").ToArray());
-            return "{\"type\": \"LODGroup\", \"fadeMode\": " + (int)group.fadeMode + ", \"animate\": " + (group.animateCrossFading ? "true" : "false")
-                + ", \"size\": " + group.size.ToString("R", CultureInfo.InvariantCulture) + ", \"lods\": [" + lods + "]}";
+                + string.Join(", ", lod.renderers.Select(one => Json.Quote(one.gameObject.name)).ToArray()) + "]}")
+                    .ToArray());
+            return "{\"type\": \"LODGroup\", \"fadeMode\": " + (int)group.fadeMode + ", \"animate\": "
+                + (group.animateCrossFading ? "true" : "false")
+                + ", \"size\": " + group.size.ToString("R", CultureInfo.InvariantCulture) + ", \"lods\": [" + lods
+                    + "]}";
         }
 
         private static string Reference(Object asset)
@@ -116,7 +122,8 @@ namespace Headless
         private static T Find<T>(object reference) where T : Object
         {
             Dictionary<string, object> members = (Dictionary<string, object>)reference;
-            return AssetDatabase.LoadAllAssetsAtPath((string)members["path"]).OfType<T>().FirstOrDefault(one => one.name == (string)members["name"]);
+            return AssetDatabase.LoadAllAssetsAtPath((string)members["path"]).OfType<T>()
+                .FirstOrDefault(one => one.name == (string)members["name"]);
         }
 
         private static GameObject Read(Dictionary<string, object> members)
@@ -128,7 +135,8 @@ namespace Headless
             {
                 Read((Dictionary<string, object>)child).transform.SetParent(part.transform, false);
             }
-            foreach (Dictionary<string, object> component in ((List<object>)members["components"]).Cast<Dictionary<string, object>>())
+            foreach (Dictionary<string, object> component in ((List<object>)members["components"])
+                .Cast<Dictionary<string, object>>())
             {
                 Add(part, component);
             }
@@ -143,7 +151,8 @@ namespace Headless
                     part.AddComponent<MeshFilter>().sharedMesh = Find<Mesh>(members["mesh"]);
                     break;
                 case "MeshRenderer":
-                    part.AddComponent<MeshRenderer>().sharedMaterials = ((List<object>)members["materials"]).Select(Find<Material>).ToArray();
+                    part.AddComponent<MeshRenderer>().sharedMaterials = ((List<object>)members["materials"])
+                        .Select(Find<Material>).ToArray();
                     break;
                 case "MeshCollider":
                     MeshCollider collider = part.AddComponent<MeshCollider>();
@@ -155,11 +164,18 @@ namespace Headless
                     group.fadeMode = (LODFadeMode)(long)members["fadeMode"];
                     group.animateCrossFading = (bool)members["animate"];
                     group.size = Convert.ToSingle(members["size"]);
-                    group.SetLODs(((List<object>)members["lods"]).Cast<Dictionary<string, object>>().Select(lod => new LOD(
-                        Convert.ToSingle(lod["height"]),
-                        ((List<object>)lod["renderers"]).Select(name => (Renderer)part.Tree().First(one => one.name == (string)name).GetComponent<MeshRenderer>()).ToArray())).ToArray());
+                    group.SetLODs(((List<object>)members["lods"]).Select(lod => Lod(part, lod)).ToArray());
                     break;
             }
+        }
+
+        private static LOD Lod(GameObject part, object saved)
+        {
+            Dictionary<string, object> members = (Dictionary<string, object>)saved;
+            Renderer[] renderers = ((List<object>)members["renderers"])
+                .Select(name => part.Tree().First(one => one.name == (string)name))
+                .Select(one => (Renderer)one.GetComponent<MeshRenderer>()).ToArray();
+            return new LOD(Convert.ToSingle(members["height"]), renderers);
         }
     }
 }

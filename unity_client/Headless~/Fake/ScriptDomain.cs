@@ -39,7 +39,8 @@ namespace Headless
         public string Call(string assembly, string type, string method, params string[] arguments)
         {
             Type target = Assembly.LoadFrom(assembly).GetType(type, true);
-            MethodInfo found = target.GetMethod(method, BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic);
+            MethodInfo found = target.GetMethod(
+                method, BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic);
             return (string)found.Invoke(null, arguments.Cast<object>().ToArray());
         }
 

@@ -116,7 +116,8 @@ namespace UnityEngine.UIElements
 
     public static class INotifyValueChangedExtensions
     {
-        public static bool RegisterValueChangedCallback<T>(this INotifyValueChanged<T> control, EventCallback<ChangeEvent<T>> callback)
+        public static bool RegisterValueChangedCallback<T>(
+            this INotifyValueChanged<T> control, EventCallback<ChangeEvent<T>> callback)
         {
             ((VisualElement)control).RegisterCallback(callback);
             return true;
@@ -406,7 +407,8 @@ namespace UnityEditor.UIElements
         {
         }
 
-        public static void TrackSerializedObjectValue(this VisualElement element, SerializedObject obj, Action<SerializedObject> callback)
+        public static void TrackSerializedObjectValue(
+            this VisualElement element, SerializedObject obj, Action<SerializedObject> callback)
         {
             obj.Changed += callback;
         }

@@ -22,7 +22,8 @@ namespace Headless
 
         private static VisualElement Make(XElement element, string file)
         {
-            Type type = typeof(VisualElement).Assembly.GetType(element.Name.NamespaceName + "." + element.Name.LocalName);
+            Type type = typeof(VisualElement).Assembly.GetType(element.Name.NamespaceName + "."
+                + element.Name.LocalName);
             if (type == null)
             {
                 throw new InvalidOperationException(file + ": there is no element " + element.Name);
@@ -42,13 +43,17 @@ namespace Headless
         private static void Set(VisualElement element, XAttribute attribute, string file)
         {
             string[] words = attribute.Name.LocalName.Split('-');
-            string name = words[0] + string.Concat(words.Skip(1).Select(word => char.ToUpperInvariant(word[0]) + word.Substring(1)));
+            string name = words[0]
+                + string.Concat(words.Skip(1).Select(word => char.ToUpperInvariant(word[0]) + word.Substring(1)));
             PropertyInfo property = element.GetType().GetProperty(name);
             if (property == null)
             {
-                throw new InvalidOperationException(file + ": " + element.GetType().Name + " has no attribute " + attribute.Name);
+                throw new InvalidOperationException(file + ": " + element.GetType().Name + " has no attribute "
+                    + attribute.Name);
             }
-            property.SetValue(element, Convert.ChangeType(attribute.Value, property.PropertyType, CultureInfo.InvariantCulture), null);
+            property.SetValue(
+                element, Convert.ChangeType(attribute.Value, property.PropertyType, CultureInfo.InvariantCulture),
+                null);
         }
     }
 }

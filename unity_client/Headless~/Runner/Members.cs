@@ -20,11 +20,13 @@ namespace Headless
         public static string List()
         {
             StringBuilder text = new StringBuilder("# Members of Unity that the package uses\n\n");
-            text.Append("Made by `headless members` from the compiled fake; a test keeps it current. Hold it against the public C# reference\n");
-            text.Append("source of the Unity version in question: every name and signature below must be there. Nothing here was copied\n");
+            text.Append("Made by `headless members` from the compiled fake; a test keeps it current. Hold it against the public C#\n");
+            text.Append("reference source of a version of Unity: every name and signature below must be there. Nothing was copied\n");
             text.Append("from Unity; signatures are as the scripting reference gives them.\n");
-            IEnumerable<Type> types = typeof(EngineMemory).Assembly.GetExportedTypes().Where(type => type.Namespace.StartsWith("Unity"));
-            foreach (IGrouping<string, Type> space in types.OrderBy(type => type.FullName, StringComparer.Ordinal).GroupBy(type => type.Namespace))
+            IEnumerable<Type> types = typeof(EngineMemory).Assembly.GetExportedTypes()
+                .Where(type => type.Namespace.StartsWith("Unity"));
+            foreach (IGrouping<string, Type> space in types.OrderBy(type => type.FullName, StringComparer.Ordinal)
+                .GroupBy(type => type.Namespace))
             {
                 text.Append("\n## " + space.Key + "\n");
                 foreach (Type type in space)
@@ -47,11 +49,18 @@ namespace Headless
             {
                 return new[] { Signature(type.GetMethod("Invoke")) };
             }
-            return type.GetConstructors(Own).Where(one => one.GetParameters().Length > 0).Select(one => Name(type) + Parameters(one))
-                .Concat(type.GetMethods(Own).Where(one => !one.IsSpecialName && one.GetBaseDefinition() == one).Select(Signature))
+            return type.GetConstructors(Own).Where(one => one.GetParameters().Length > 0)
+                .Select(one => Name(type) + Parameters(one))
+                .Concat(type.GetMethods(Own).Where(one => !one.IsSpecialName && one.GetBaseDefinition() == one)
+                    .Select(Signature))
                 .Concat(type.GetProperties(Own).Where(one => one.GetIndexParameters().Length == 0).Select(Property))
                 .Concat(type.GetFields(Own).Select(one => Static(one.IsStatic) + Name(one.FieldType) + " " + one.Name))
-                .Concat(type.GetEvents(Own).Select(one => Static(one.GetAddMethod().IsStatic) + "event " + Name(one.EventHandlerType) + " " + one.Name));
+                .Concat(type.GetEvents(Own).Select(Event));
+        }
+
+        private static string Event(EventInfo what)
+        {
+            return Static(what.GetAddMethod().IsStatic) + "event " + Name(what.EventHandlerType) + " " + what.Name;
         }
 
         private static string Static(bool isStatic)
@@ -62,18 +71,21 @@ namespace Headless
         private static string Property(PropertyInfo property)
         {
             bool isWritable = property.GetSetMethod() != null;
-            return Static(property.GetGetMethod().IsStatic) + Name(property.PropertyType) + " " + property.Name + (isWritable ? " { get; set; }" : " { get; }");
+            return Static(property.GetGetMethod().IsStatic) + Name(property.PropertyType) + " " + property.Name
+                + (isWritable ? " { get; set; }" : " { get; }");
         }
 
         private static string Signature(MethodInfo method)
         {
-            string generic = method.IsGenericMethod ? "<" + string.Join(", ", method.GetGenericArguments().Select(Name).ToArray()) + ">" : "";
+            string generic = method.IsGenericMethod ? "<"
+                + string.Join(", ", method.GetGenericArguments().Select(Name).ToArray()) + ">" : "";
             return Static(method.IsStatic) + Name(method.ReturnType) + " " + method.Name + generic + Parameters(method);
         }
 
         private static string Parameters(MethodBase method)
         {
-            return "(" + string.Join(", ", method.GetParameters().Select(one => (one.IsOut ? "out " : "") + Name(one.ParameterType) + " " + one.Name
+            return "(" + string.Join(", ", method.GetParameters()
+                .Select(one => (one.IsOut ? "out " : "") + Name(one.ParameterType) + " " + one.Name
                 + (one.IsOptional ? " = " + (one.DefaultValue ?? "null") : "")).ToArray()) + ")";
         }
 
@@ -90,7 +102,8 @@ namespace Headless
             string name = type.Name.Split('`')[0];
             name = type.Namespace == "System" && Keywords.ContainsKey(name) ? Keywords[name] : name;
             name = type.IsNested && !type.IsGenericParameter ? Name(type.DeclaringType) + "." + name : name;
-            return type.IsGenericType && !type.IsNested ? name + "<" + string.Join(", ", type.GetGenericArguments().Select(Name).ToArray()) + ">" : name;
+            return type.IsGenericType && !type.IsNested ? name + "<"
+                + string.Join(", ", type.GetGenericArguments().Select(Name).ToArray()) + ">" : name;
         }
     }
 }

@@ -28,7 +28,8 @@ namespace Headless
                     Console.Out.Write(Members.List());
                     return 0;
                 case "tests":
-                    new ScriptDomain().Load(memory, Path.Combine(Path.GetDirectoryName(arguments[1]), "Lodsmith.Editor.dll"));
+                    new ScriptDomain().Load(
+                        memory, Path.Combine(Path.GetDirectoryName(arguments[1]), "Lodsmith.Editor.dll"));
                     return TestRun.Run(Assembly.LoadFrom(arguments[1]), arguments.Skip(2).FirstOrDefault() ?? "");
                 case "session":
                     new Session(memory, arguments[1], arguments[2]).Run(Console.In, Console.Out);

@@ -105,7 +105,8 @@ namespace Headless
         private void Load()
         {
             _domain = AppDomain.CreateDomain("scripts", null, AppDomain.CurrentDomain.SetupInformation);
-            _loaded = (ScriptDomain)_domain.CreateInstanceFromAndUnwrap(typeof(ScriptDomain).Assembly.Location, typeof(ScriptDomain).FullName);
+            _loaded = (ScriptDomain)_domain.CreateInstanceFromAndUnwrap(
+                typeof(ScriptDomain).Assembly.Location, typeof(ScriptDomain).FullName);
             _loaded.Load(_memory, _editor);
         }
     }

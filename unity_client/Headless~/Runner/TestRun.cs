@@ -18,7 +18,8 @@ namespace Headless
             int failed = 0;
             foreach (Type type in tests.GetTypes().OrderBy(one => one.Name))
             {
-                foreach (MethodInfo method in type.GetMethods().Where(one => IsTest(one) && (type.Name + "." + one.Name).Contains(filter)))
+                foreach (MethodInfo method in type.GetMethods()
+                    .Where(one => IsTest(one) && (type.Name + "." + one.Name).Contains(filter)))
                 {
                     foreach (object[] arguments in Cases(method))
                     {
@@ -41,13 +42,15 @@ namespace Headless
 
         private static IEnumerable<object[]> Cases(MethodInfo method)
         {
-            List<object[]> cases = method.GetCustomAttributes(typeof(TestCaseAttribute), false).Cast<TestCaseAttribute>().Select(one => one.Arguments).ToList();
+            List<object[]> cases = method.GetCustomAttributes(typeof(TestCaseAttribute), false)
+                .Cast<TestCaseAttribute>().Select(one => one.Arguments).ToList();
             return cases.Count > 0 ? cases : new List<object[]> { new object[0] };
         }
 
         private static bool Run(Type type, MethodInfo method, object[] arguments)
         {
-            string name = type.Name + "." + method.Name + (arguments.Length > 0 ? "(" + string.Join(", ", arguments.Select(Convert.ToString).ToArray()) + ")" : "");
+            string list = string.Join(", ", arguments.Select(Convert.ToString).ToArray());
+            string name = type.Name + "." + method.Name + (arguments.Length > 0 ? "(" + list + ")" : "");
             object fixture = Activator.CreateInstance(type, true);
             string outcome = "ok " + name;
             try
@@ -62,7 +65,9 @@ namespace Headless
             catch (Exception error)
             {
                 Exception cause = error is TargetInvocationException ? error.InnerException : error;
-                outcome = cause is IgnoreException ? "ignored " + name + ": " + cause.Message : "failed " + name + ": " + cause;
+                outcome = cause is IgnoreException
+                    ? "ignored " + name + ": " + cause.Message
+                    : "failed " + name + ": " + cause;
             }
             finally
             {

@@ -66,12 +66,14 @@ namespace Lodsmith.Editor.Tests
             // 1 by 2 by 1 metres: the longest side over the diagonal.
             Assert.AreEqual(0.5 * 2 / Math.Sqrt(6), lods[0].screenRelativeTransitionHeight, 1e-4);
             MeshCollider[] colliders = prefab.GetComponentsInChildren<MeshCollider>(true);
-            Assert.AreEqual(new[] { "UCX_SM_Barrel_LOD0_00", "UCX_SM_Barrel_LOD0_01" }, colliders.Select(one => one.sharedMesh.name).ToArray());
+            Assert.AreEqual(new[] { "UCX_SM_Barrel_LOD0_00", "UCX_SM_Barrel_LOD0_01" }, colliders
+                .Select(one => one.sharedMesh.name).ToArray());
             Assert.IsTrue(colliders.All(one => one.convex));
             foreach (Transform part in prefab.GetComponentsInChildren<Transform>(true))
             {
                 Assert.AreEqual(3, part.gameObject.layer);
-                Assert.AreEqual(StaticEditorFlags.BatchingStatic, GameObjectUtility.GetStaticEditorFlags(part.gameObject));
+                Assert.AreEqual(
+                    StaticEditorFlags.BatchingStatic, GameObjectUtility.GetStaticEditorFlags(part.gameObject));
             }
         }
 
@@ -113,10 +115,12 @@ namespace Lodsmith.Editor.Tests
             Variant second = new Variant();
             second.Lods.Add(new Lod { TriangleCount = 12, ScreenCoverage = 0.1 });
             job.Result.Variants.Add(second);
-            job.Result.Artifacts.Add(new Artifact { Role = "model", FileName = "BarrelV2.glb", Variant = 1, Digest = new Digest() });
+            job.Result.Artifacts.Add(
+                new Artifact { Role = "model", FileName = "BarrelV2.glb", Variant = 1, Digest = new Digest() });
             string good = SampleAsset.Write(_project.State("a.glb"), "BarrelV1", 2, 0);
             string bad = SampleAsset.Write(_project.State("b.glb"), "Other", 1, 0);
-            Assert.Throws<ImportException>(() => _project.Import.Run(Record(), AssetFacts.Of(job), new[] { good, bad }));
+            Assert.Throws<ImportException>(
+                () => _project.Import.Run(Record(), AssetFacts.Of(job), new[] { good, bad }));
             Assert.AreEqual(0, _project.Files().Length, string.Join(", ", _project.Files()));
         }
 
@@ -144,7 +148,8 @@ namespace Lodsmith.Editor.Tests
             Import(Record(new GenerateForm { prompt = "a better barrel", replaces = Prefab }), lods: 2);
             Assert.AreEqual(guid, AssetDatabase.AssetPathToGUID(Prefab));
             Assert.AreEqual(glbGuid, AssetDatabase.AssetPathToGUID(ProjectFolder.Path + "/Barrel/Source/Barrel.glb"));
-            Assert.AreEqual(2, AssetDatabase.LoadAssetAtPath<GameObject>(Prefab).GetComponent<LODGroup>().GetLODs().Length);
+            Assert.AreEqual(2, AssetDatabase.LoadAssetAtPath<GameObject>(Prefab)
+                .GetComponent<LODGroup>().GetLODs().Length);
             Assert.AreEqual(4, _project.Files().Length, string.Join(", ", _project.Files()));
         }
 
@@ -158,7 +163,8 @@ namespace Lodsmith.Editor.Tests
             Assert.Throws<ImportException>(() => Import(record, lods: 2, hulls: 5));
             Assert.AreEqual(glb, File.ReadAllBytes(ProjectFolder.Path + "/Barrel/Source/Barrel.glb"));
             Assert.AreEqual(prefab, File.ReadAllText(Prefab));
-            Assert.AreEqual(3, AssetDatabase.LoadAssetAtPath<GameObject>(Prefab).GetComponent<LODGroup>().GetLODs().Length);
+            Assert.AreEqual(3, AssetDatabase.LoadAssetAtPath<GameObject>(Prefab)
+                .GetComponent<LODGroup>().GetLODs().Length);
         }
 
         [Test]
@@ -180,6 +186,16 @@ namespace Lodsmith.Editor.Tests
             JobRecord read = new JobStore(_project.State("jobs.json")).Records.Single();
             Assert.AreEqual(JsonUtility.ToJson(record), JsonUtility.ToJson(read));
             Assert.AreEqual("12 / 10 / 8 triangles", read.TrianglesText);
+        }
+
+        [Test]
+        public void NothingIsBegunThatCannotBeWrittenDown()
+        {
+            JobRecord record = Record();
+            Directory.CreateDirectory(_project.State("jobs.json.new")); // where the list would be written
+            Exception error = Assert.Catch(() => Import(record));
+            Assert.IsTrue(error is IOException || error is UnauthorizedAccessException, error.ToString());
+            Assert.AreEqual(0, _project.Files().Length, string.Join(", ", _project.Files()));
         }
 
         [Test]

@@ -36,7 +36,8 @@ namespace Lodsmith.Editor.Tests
         {
             GenerateForm form = new GenerateForm
             {
-                prompt = "a barrel", name = "Barrel", budgets = new[] { 900, 300 }, textureSize = 512, height = 1.5f, pivot = "center", collision = "box",
+                prompt = "a barrel", name = "Barrel", budgets = new[] { 900, 300 }, textureSize = 512,
+                height = 1.5f, pivot = "center", collision = "box",
             };
             JobSpec spec = form.ToSpec(NoFiles);
             Assert.AreEqual("Barrel", spec.AssetName);
@@ -50,7 +51,7 @@ namespace Lodsmith.Editor.Tests
         [Test]
         public void TheFirstPictureIsTheMainOne()
         {
-            Digest[] uploads = { new Digest { SizeBytes = 1 }, new Digest { SizeBytes = 2 }, new Digest { SizeBytes = 3 } };
+            Digest[] uploads = new[] { 1, 2, 3 }.Select(size => new Digest { SizeBytes = size }).ToArray();
             JobSpec spec = new GenerateForm { images = new[] { "a.png", "b.png", "c.png" } }.ToSpec(uploads);
             Assert.AreEqual(1, spec.Image.SizeBytes);
             Assert.AreEqual(new long[] { 2, 3 }, spec.MoreImages.Select(image => image.SizeBytes).ToArray());
@@ -59,7 +60,8 @@ namespace Lodsmith.Editor.Tests
         [Test]
         public void AMeshHasNoSeedAndNoVariants()
         {
-            JobSpec spec = new GenerateForm { mesh = "a.glb", seed = 5, variants = 3 }.ToSpec(new[] { new Digest { SizeBytes = 9 } });
+            GenerateForm form = new GenerateForm { mesh = "a.glb", seed = 5, variants = 3 };
+            JobSpec spec = form.ToSpec(new[] { new Digest { SizeBytes = 9 } });
             Assert.AreEqual(9, spec.Mesh.SizeBytes);
             Assert.AreEqual(0, spec.Seed);
             Assert.AreEqual(0, spec.VariantCount);
@@ -68,7 +70,11 @@ namespace Lodsmith.Editor.Tests
         [Test]
         public void HalfTheTrianglesExportsTheJobAgain()
         {
-            GenerateForm form = new GenerateForm { prompt = "a barrel", seed = 5, height = 2, pivot = "center", replaces = "Assets/A.prefab", folder = "Assets/Props" };
+            GenerateForm form = new GenerateForm
+            {
+                prompt = "a barrel", seed = 5, height = 2, pivot = "center", replaces = "Assets/A.prefab",
+                folder = "Assets/Props",
+            };
             GenerateForm half = form.AtHalf("jobs/1", new[] { 1000, 301, 9, 8, 4 });
             Assert.IsNull(half.Problem());
             JobSpec spec = half.ToSpec(NoFiles);
@@ -96,7 +102,8 @@ namespace Lodsmith.Editor.Tests
         [TestCase("Only one variant", "\"replaces\": \"Assets/A.prefab\", \"variants\": 2")]
         public void WhatIsWrongIsNamed(string expected, string fields)
         {
-            StringAssert.Contains(expected, JsonUtility.FromJson<GenerateForm>("{\"prompt\": \"a\", " + fields + "}").Problem());
+            StringAssert.Contains(
+                expected, JsonUtility.FromJson<GenerateForm>("{\"prompt\": \"a\", " + fields + "}").Problem());
         }
 
         [Test]
@@ -122,7 +129,10 @@ namespace Lodsmith.Editor.Tests
         [Test]
         public void ARecipeReadsBackAsItWas()
         {
-            GenerateForm form = new GenerateForm { prompt = "\"barrel\"\n ü", seed = long.MaxValue, budgets = new[] { 9, 8 }, height = 0.1f, place = true };
+            GenerateForm form = new GenerateForm
+            {
+                prompt = "\"barrel\"\n ü", seed = long.MaxValue, budgets = new[] { 9, 8 }, height = 0.1f, place = true,
+            };
             Assert.AreEqual(JsonUtility.ToJson(form), JsonUtility.ToJson(form.Clone()));
             Assert.AreEqual(long.MaxValue, form.Clone().seed);
         }

@@ -6,11 +6,15 @@ namespace Lodsmith.Editor.Tests
 {
     public sealed class JobViewTests
     {
-        private static JobEvent Progress(StageKind stage, double fraction, double jobFraction, StageState state = StageState.Running)
+        private static JobEvent Progress(
+            StageKind stage, double fraction, double jobFraction, StageState state = StageState.Running)
         {
             return new JobEvent
             {
-                Progress = new StageProgress { Stage = stage, Fraction = fraction, JobFraction = jobFraction, State = state },
+                Progress = new StageProgress
+                {
+                    Stage = stage, Fraction = fraction, JobFraction = jobFraction, State = state,
+                },
             };
         }
 
@@ -32,8 +36,13 @@ namespace Lodsmith.Editor.Tests
         {
             JobView view = new JobView();
             view.Apply(Progress(StageKind.Bake, 0.5, 0.9));
-            Job job = new Job { State = JobState.Running, Fraction = 0.4, EstimatedRemaining = new Duration { Seconds = 90 } };
-            job.Stages.Add(new StageStatus { Stage = StageKind.Repair, Fraction = 0.5, State = StageState.Running, Preview = new Digest { SizeBytes = 3 } });
+            Job job = new Job { State = JobState.Running, Fraction = 0.4 };
+            job.EstimatedRemaining = new Duration { Seconds = 90 };
+            job.Stages.Add(new StageStatus
+            {
+                Stage = StageKind.Repair, Fraction = 0.5, State = StageState.Running,
+                Preview = new Digest { SizeBytes = 3 },
+            });
             job.Warnings.Add(new JobWarning { Message = "the back is invented" });
             view.Apply(new JobEvent { Snapshot = job });
             Assert.AreEqual(new[] { "repair" }, view.Stages.Select(row => row.Label).ToArray());
@@ -60,7 +69,8 @@ namespace Lodsmith.Editor.Tests
         public void TheEndIsKept()
         {
             JobView view = new JobView();
-            view.Apply(new JobEvent { Finished = new Job { State = JobState.Failed, Error = new JobError { Message = "no" } } });
+            Job job = new Job { State = JobState.Failed, Error = new JobError { Message = "no" } };
+            view.Apply(new JobEvent { Finished = job });
             Assert.AreEqual("no", view.Finished.Error.Message);
             Assert.AreEqual(JobState.Failed, view.State);
         }
@@ -78,7 +88,8 @@ namespace Lodsmith.Editor.Tests
         public void PreviewsAndWarningsAreAdded()
         {
             JobView view = new JobView();
-            view.Apply(new JobEvent { Preview = new Preview { Stage = StageKind.Decode, Image = new Digest { SizeBytes = 5 } } });
+            Preview preview = new Preview { Stage = StageKind.Decode, Image = new Digest { SizeBytes = 5 } };
+            view.Apply(new JobEvent { Preview = preview });
             view.Apply(new JobEvent { Warning = new JobWarning { Message = "poor" } });
             Assert.AreEqual(5, view.Stages.Single().Preview.SizeBytes);
             Assert.AreEqual("poor", view.Warnings.Single());

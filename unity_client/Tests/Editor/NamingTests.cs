@@ -12,7 +12,9 @@ namespace Lodsmith.Editor.Tests
         {
             AssetFacts facts = AssetFacts.Of(SampleAsset.Job("Barrel", 2, 1)).Single();
             DateTime now = new DateTime(2026, 2, 3, 4, 5, 6);
-            Assert.AreEqual("Assets/Barrel_7/12 2026-02-03_040506", NamePattern.Expand("Assets/{name}_{seed}/{lod0} {date}_{time}", facts, now));
+            Assert.AreEqual(
+                "Assets/Barrel_7/12 2026-02-03_040506",
+                NamePattern.Expand("Assets/{name}_{seed}/{lod0} {date}_{time}", facts, now));
         }
 
         [Test]
@@ -32,7 +34,8 @@ namespace Lodsmith.Editor.Tests
             second.Lods.Add(new Lod { TriangleCount = 4, ScreenCoverage = 0.1 });
             job.Result.Variants.Add(second);
             job.Result.Variants.Add(new Variant { Seed = 9 });
-            job.Result.Artifacts.Add(new Artifact { Role = "model", FileName = "BarrelV2.glb", Variant = 1, Digest = new Digest() });
+            job.Result.Artifacts.Add(
+                new Artifact { Role = "model", FileName = "BarrelV2.glb", Variant = 1, Digest = new Digest() });
             Assert.AreEqual(new[] { "BarrelV1", "BarrelV2" }, AssetFacts.Of(job).Select(facts => facts.Name).ToArray());
             Assert.AreEqual(0, AssetFacts.Of(job)[1].HullCount);
         }

@@ -34,7 +34,8 @@ namespace Lodsmith.Editor.Tests
         public string[] Files()
         {
             return System.Array.FindAll(
-                Directory.GetFileSystemEntries(Path, "*", SearchOption.AllDirectories), entry => !entry.EndsWith(".meta"));
+                Directory.GetFileSystemEntries(Path, "*", SearchOption.AllDirectories),
+                entry => !entry.EndsWith(".meta"));
         }
 
         public void Delete()

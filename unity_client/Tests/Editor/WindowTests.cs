@@ -70,7 +70,8 @@ namespace Lodsmith.Editor.Tests
             Find<Toggle>("place").value = false;
             GenerateForm expected = new GenerateForm
             {
-                prompt = "a barrel", seed = 5, variants = 2, budgets = new[] { 900, 300 }, textureSize = 512, height = 1.5f, pivot = "center",
+                prompt = "a barrel", seed = 5, variants = 2, budgets = new[] { 900, 300 }, textureSize = 512,
+                height = 1.5f, pivot = "center",
                 collision = "hull", name = "Barrel", folder = "Assets/{name}", fileName = "{name}_{seed}",
             };
             Assert.AreEqual(JsonUtility.ToJson(expected), JsonUtility.ToJson(_window.Form));
@@ -196,7 +197,8 @@ namespace Lodsmith.Editor.Tests
         [Test]
         public void ReplacingTakesTheNameInsideOfTheGlb()
         {
-            JobRecord record = new JobRecord { form = new GenerateForm { folder = ProjectFolder.Path, fileName = "SomethingElse" } };
+            GenerateForm form = new GenerateForm { folder = ProjectFolder.Path, fileName = "SomethingElse" };
+            JobRecord record = new JobRecord { form = form };
             _project.Store.Add(record);
             string file = SampleAsset.Write(_project.State("Barrel.glb"), "Barrel", 2, 1);
             _project.Import.Run(record, AssetFacts.Of(SampleAsset.Job("Barrel", 2, 1)), new[] { file });
@@ -219,6 +221,11 @@ namespace Lodsmith.Editor.Tests
             Selection.activeObject = AssetDatabase.LoadAssetAtPath<GameObject>(glb);
             MenuCommands.GenerateHere();
             Assert.AreEqual(ProjectFolder.Path, Find<TextField>("folder").value);
+        }
+
+        private static string Text(float number)
+        {
+            return number.ToString("R", CultureInfo.InvariantCulture);
         }
 
         /// <summary>Needs a server: its address in LODSMITH_TEST_SERVER. Made small, so that a CPU has it in a minute.</summary>
@@ -263,17 +270,19 @@ namespace Lodsmith.Editor.Tests
             Assert.IsTrue(File.Exists(record.thumbnail), "the preview is there");
 
             GameObject prefab = AssetDatabase.LoadAssetAtPath<GameObject>(record.assets[0].prefab);
-            Assert.AreEqual(record.assets[0].prefab, ProjectFolder.Path + "/RedMushroomWithWhiteDots/RedMushroomWithWhiteDots.prefab");
+            string expected = ProjectFolder.Path + "/RedMushroomWithWhiteDots/RedMushroomWithWhiteDots.prefab";
+            Assert.AreEqual(expected, record.assets[0].prefab);
             LOD[] lods = prefab.GetComponent<LODGroup>().GetLODs();
-            int[] triangles = lods.Select(lod => (int)lod.renderers[0].gameObject.GetComponent<MeshFilter>().sharedMesh.GetIndexCount(0) / 3).ToArray();
+            int[] triangles = lods.Select(lod => lod.renderers[0].gameObject.GetComponent<MeshFilter>().sharedMesh)
+                .Select(mesh => (int)mesh.GetIndexCount(0) / 3).ToArray();
             Assert.AreEqual(3, lods.Length);
             Assert.AreEqual(record.assets[0].triangles, triangles);
             Assert.IsTrue(triangles[0] <= 2000 && triangles[1] <= 800 && triangles[2] <= 200);
             Assert.Less(0, prefab.GetComponentsInChildren<MeshCollider>(true).Length);
             Assert.IsTrue(Selection.activeObject is GameObject, "the instance is selected");
-            Console.Out.WriteLine("made " + record.jobName + " " + string.Join(" ", lods.Select(lod => lod.screenRelativeTransitionHeight.ToString("R", CultureInfo.InvariantCulture)).ToArray())
-                + " hulls " + prefab.GetComponentsInChildren<MeshCollider>(true).Length
-                + " size " + prefab.GetComponent<LODGroup>().size.ToString("R", CultureInfo.InvariantCulture));
+            string heights = string.Join(" ", lods.Select(lod => Text(lod.screenRelativeTransitionHeight)));
+            Console.Out.WriteLine("made {0} {1} hulls {2} size {3}", record.jobName, heights,
+                prefab.GetComponentsInChildren<MeshCollider>(true).Length, Text(prefab.GetComponent<LODGroup>().size));
 
             Undo.PerformUndo();
             JobTracker.Instance.Remove(record);
