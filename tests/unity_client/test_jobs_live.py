@@ -1,14 +1,16 @@
 """The core against a real server: jobs to their last event, whatever happens on the way."""
 
+import asyncio
 import base64
 import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,8 +19,8 @@ from server.access.tokens import TokenStore
 from server.config import ServerConfig
 from server.pb import lodsmith_pb2 as pb
 from tests.server.conftest import Peer, serving
-from tests.server.transport.conftest import free_port, http_port_of
-from tests.unity_client.conftest import Command, Core
+from tests.server.transport.conftest import Services, free_port, http_port_of, port_of
+from tests.unity_client.conftest import Command, Core, Failure
 from tests.unity_client.cutting_proxy import CuttingProxy
 
 
@@ -169,6 +171,67 @@ def test_streams_do_not_hold_up_calls(core: Core, server: Peer, address: str) ->
     for stream in streams:
         *_, last = stream.events()
         assert last.finished.state == pb.JOB_STATE_CANCELLED
+
+
+class Scripted(Services):
+    """A server whose watches say what a test wants, one stream after the other."""
+
+    def __init__(self, *streams: Sequence[pb.JobEvent | None]) -> None:
+        self.streams = [*streams]
+        self.cursors: list[int] = []
+
+    async def watch_job(self, request: pb.WatchJobRequest, call: Any) -> Any:
+        self.cursors.append(request.after_sequence)
+        for event in self.streams.pop(0):
+            yield pb.WatchJobResponse(event=event)
+
+
+def follow_script(core: Core, script: Scripted) -> list[pb.JobEvent]:
+    """Follow a job on a scripted server. Raises `Failure`."""
+
+    async def serve_and_follow() -> list[pb.JobEvent]:
+        async with port_of(script) as (_, port):
+            core.connect(f"http://127.0.0.1:{port}")
+            command = follow(core, pb.Job(name="jobs/1"))
+            return await asyncio.to_thread(lambda: [*command.events()])
+
+    return asyncio.run(serve_and_follow())
+
+
+def event(sequence: int, **kind: Any) -> pb.JobEvent:
+    return pb.JobEvent(sequence=sequence, **kind or {"state": pb.JOB_STATE_RUNNING})
+
+
+SNAPSHOT = pb.Job(log_epoch="e")
+DONE = pb.Job(state=pb.JOB_STATE_SUCCEEDED)
+
+
+def test_repeats_are_heard_once(core: Core) -> None:
+    heartbeat = event(0, heartbeat=pb.Heartbeat())
+    script = Scripted(
+        [event(3, snapshot=SNAPSHOT), event(4), heartbeat],
+        [event(3), event(4), event(5)],
+        [event(6), event(6), event(7, finished=DONE)],
+    )
+    heard = [heard.sequence for heard in follow_script(core, script)]
+    assert heard == [3, 4, 0, 5, 6, 7]
+    assert script.cursors == [0, 4, 5]
+
+
+def test_a_log_that_is_no_more_goes_on_with_a_snapshot(core: Core) -> None:
+    script = Scripted([event(1)], [event(9, snapshot=SNAPSHOT), event(12, finished=DONE)])
+    assert [heard.sequence for heard in follow_script(core, script)] == [1, 9, 12]
+
+
+def test_a_gap_is_an_error(core: Core) -> None:
+    with pytest.raises(Failure, match="after event 3 of jobs/1 came event 5") as caught:
+        follow_script(core, Scripted([event(3, snapshot=SNAPSHOT), event(5)]))
+    assert caught.value.details["code"] == "DataLoss"
+
+
+def test_a_stream_that_says_nothing_is_opened_again(core: Core) -> None:
+    script = Scripted([], [None], [event(1)], [event(2, finished=DONE)])
+    assert [heard.sequence for heard in follow_script(core, script)] == [1, 2]
 
 
 @contextmanager
