@@ -280,6 +280,14 @@ def test_a_silent_server_is_not_waited_for(core: Core, says: bytes, tmp_path: Pa
     )  # three of at most two seconds, on a machine that is busy
 
 
+def test_a_stream_that_speaks_is_left_alone(core: Core, server: Peer) -> None:
+    with CuttingProxy(http_port_of(server)) as proxy:
+        job = server.create(f"ticks6 {uuid.uuid4()}")  # three seconds, twice a second a word
+        events = [*follow(core.connect(proxy.address, idle_s=2), job).events()]
+        assert proxy.connections == 1
+    assert events[-1].finished.state == pb.JOB_STATE_SUCCEEDED
+
+
 @pytest.mark.parametrize(
     "says",
     [
