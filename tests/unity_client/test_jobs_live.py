@@ -1,14 +1,16 @@
 """The core against a real server: jobs to their last event, whatever happens on the way."""
 
+import asyncio
 import base64
 import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,8 +19,8 @@ from server.access.tokens import TokenStore
 from server.config import ServerConfig
 from server.pb import lodsmith_pb2 as pb
 from tests.server.conftest import Peer, serving
-from tests.server.transport.conftest import free_port, http_port_of
-from tests.unity_client.conftest import Command, Core
+from tests.server.transport.conftest import Services, free_port, http_port_of, port_of
+from tests.unity_client.conftest import Command, Core, Failure
 from tests.unity_client.cutting_proxy import CuttingProxy
 
 
@@ -66,6 +68,42 @@ def test_a_job_is_made_and_followed_to_its_end(core: Core, server: Peer, address
     finished = events[-1].finished
     assert finished.state == pb.JOB_STATE_SUCCEEDED
     assert finished.spec.prompt == "steps9 of a barrel, ein Faß, 樽"
+
+
+def test_a_mesh_goes_up_and_its_asset_comes_down(
+    core: Core, server: Peer, address: str, tmp_path: Path
+) -> None:
+    (tmp_path / "mesh.glb").write_bytes(b"a mesh " + uuid.uuid4().bytes)
+    _, sent = core.connect(address).start("upload", tmp_path / "mesh.glb").result()
+    digest = pb.Digest.FromString(base64.b64decode(sent))
+    request = pb.CreateJobRequest(spec=pb.JobSpec(mesh=digest, asset_name="Crate"))
+    response = core.call("CreateJob", request.SerializeToString())
+    *_, last = follow(core, pb.CreateJobResponse.FromString(response).job).events()
+    artifacts = last.finished.result.artifacts
+    assert [artifact.role for artifact in artifacts] == ["model", "report", "preview"]
+    for artifact in artifacts:
+        path = tmp_path / artifact.file_name
+        core.start("download", artifact.digest.SerializeToString(), path).result()
+        assert path.read_bytes() == server.content(artifact.digest)
+
+
+UNARY = [
+    method.name
+    for service in pb.DESCRIPTOR.services_by_name.values()
+    for method in service.methods
+    if not (method.client_streaming or method.server_streaming)
+]
+
+
+@pytest.mark.parametrize("method", UNARY)
+def test_every_call_reaches_its_method(core: Core, address: str, method: str) -> None:
+    """An empty request is answered, or refused by the method itself."""
+    end = "Ok"
+    try:
+        core.connect(address).call(method)
+    except Failure as failure:
+        end = failure.details["code"]
+    assert end in ("Ok", "InvalidArgument", "NotFound")
 
 
 def test_a_job_is_followed_from_a_cursor(core: Core, server: Peer, address: str) -> None:
@@ -171,6 +209,67 @@ def test_streams_do_not_hold_up_calls(core: Core, server: Peer, address: str) ->
         assert last.finished.state == pb.JOB_STATE_CANCELLED
 
 
+class Scripted(Services):
+    """A server whose watches say what a test wants, one stream after the other."""
+
+    def __init__(self, *streams: Sequence[pb.JobEvent | None]) -> None:
+        self.streams = [*streams]
+        self.cursors: list[int] = []
+
+    async def watch_job(self, request: pb.WatchJobRequest, call: Any) -> Any:
+        self.cursors.append(request.after_sequence)
+        for event in self.streams.pop(0):
+            yield pb.WatchJobResponse(event=event)
+
+
+def follow_script(core: Core, script: Scripted) -> list[pb.JobEvent]:
+    """Follow a job on a scripted server. Raises `Failure`."""
+
+    async def serve_and_follow() -> list[pb.JobEvent]:
+        async with port_of(script) as (_, port):
+            core.connect(f"http://127.0.0.1:{port}")
+            command = follow(core, pb.Job(name="jobs/1"))
+            return await asyncio.to_thread(lambda: [*command.events()])
+
+    return asyncio.run(serve_and_follow())
+
+
+def event(sequence: int, **kind: Any) -> pb.JobEvent:
+    return pb.JobEvent(sequence=sequence, **kind or {"state": pb.JOB_STATE_RUNNING})
+
+
+SNAPSHOT = pb.Job(log_epoch="e")
+DONE = pb.Job(state=pb.JOB_STATE_SUCCEEDED)
+
+
+def test_repeats_are_heard_once(core: Core) -> None:
+    heartbeat = event(0, heartbeat=pb.Heartbeat())
+    script = Scripted(
+        [event(3, snapshot=SNAPSHOT), event(4), heartbeat],
+        [event(3), event(4), event(5)],
+        [event(6), event(6), event(7, finished=DONE)],
+    )
+    heard = [heard.sequence for heard in follow_script(core, script)]
+    assert heard == [3, 4, 0, 5, 6, 7]
+    assert script.cursors == [0, 4, 5]
+
+
+def test_a_log_that_is_no_more_goes_on_with_a_snapshot(core: Core) -> None:
+    script = Scripted([event(1)], [event(9, snapshot=SNAPSHOT), event(12, finished=DONE)])
+    assert [heard.sequence for heard in follow_script(core, script)] == [1, 9, 12]
+
+
+def test_a_gap_is_an_error(core: Core) -> None:
+    with pytest.raises(Failure, match="after event 3 of jobs/1 came event 5") as caught:
+        follow_script(core, Scripted([event(3, snapshot=SNAPSHOT), event(5)]))
+    assert caught.value.details["code"] == "DataLoss"
+
+
+def test_a_stream_that_says_nothing_is_opened_again(core: Core) -> None:
+    script = Scripted([], [None], [event(1)], [event(2, finished=DONE)])
+    assert [heard.sequence for heard in follow_script(core, script)] == [1, 2]
+
+
 @contextmanager
 def silent_peer(says: bytes) -> Iterator[str]:
     """A server that says some bytes to each request and then nothing."""
@@ -215,6 +314,14 @@ def test_a_silent_server_is_not_waited_for(core: Core, says: bytes, tmp_path: Pa
     assert (
         time.monotonic() - started < 20
     )  # three of at most two seconds, on a machine that is busy
+
+
+def test_a_stream_that_speaks_is_left_alone(core: Core, server: Peer) -> None:
+    with CuttingProxy(http_port_of(server)) as proxy:
+        job = server.create(f"ticks6 {uuid.uuid4()}")  # three seconds, twice a second a word
+        events = [*follow(core.connect(proxy.address, idle_s=2), job).events()]
+        assert proxy.connections == 1
+    assert events[-1].finished.state == pb.JOB_STATE_SUCCEEDED
 
 
 @pytest.mark.parametrize(

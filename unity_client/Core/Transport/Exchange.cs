@@ -20,7 +20,6 @@ namespace Lodsmith
         private readonly CancellationToken _caller;
         private readonly CancellationToken _disposed;
         private readonly CancellationTokenSource _end;
-        private readonly TaskCompletionSource<bool> _ended = new TaskCompletionSource<bool>();
         private Stream _body;
 
         internal Exchange(
@@ -36,7 +35,6 @@ namespace Lodsmith
             _caller = caller;
             _disposed = disposed;
             _end = CancellationTokenSource.CreateLinkedTokenSource(caller, disposed);
-            _end.Token.Register(() => Task.Run(() => _ended.TrySetResult(true)));
             _end.CancelAfter(time);
         }
 
@@ -61,24 +59,17 @@ namespace Lodsmith
             }
         }
 
-        /// <summary>Reads some of the body; 0 at its end. A read that fails may still write to `buffer`.</summary>
+        /// <summary>Reads some of the body; 0 at its end.</summary>
         internal async Task<int> ReadAsync(byte[] buffer, int offset, int count)
         {
             try
             {
-                // Mono does not look at a token while it reads, nor does closing end a read for sure.
-                Task<int> read = _body.ReadAsync(buffer, offset, count, _end.Token);
-                await Task.WhenAny(read, _ended.Task).ConfigureAwait(false);
-                if (!read.IsCompleted)
-                {
-                    ForgetErrorsOf(read);
-                    throw new OperationCanceledException();
-                }
+                int read = await _body.ReadAsync(buffer, offset, count, _end.Token).ConfigureAwait(false);
                 if (_limit == ExchangeLimit.Silence)
                 {
                     _end.CancelAfter(_time);
                 }
-                return await read.ConfigureAwait(false);
+                return read;
             }
             catch (Exception error)
             {
@@ -93,11 +84,6 @@ namespace Lodsmith
         {
             Response?.Dispose();
             _end.Dispose();
-        }
-
-        private static void ForgetErrorsOf(Task task)
-        {
-            task.ContinueWith(ended => ended.Exception, TaskContinuationOptions.OnlyOnFaulted);
         }
 
         private Exception MeaningOf(Exception error, string unavailable = null)
