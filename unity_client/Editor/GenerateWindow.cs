@@ -17,7 +17,7 @@ namespace Lodsmith.Editor
 
         // Survives a domain reload.
         [SerializeField]
-        private GenerateForm form = new GenerateForm { place = true };
+        private GenerateForm _form = new GenerateForm { place = true };
 
         private readonly List<Action> _shown = new List<Action>();
         private readonly List<JobCard> _cards = new List<JobCard>();
@@ -28,10 +28,10 @@ namespace Lodsmith.Editor
         /// <summary>The window's form, for menu commands; show changes with <see cref="ShowForm"/>.</summary>
         public GenerateForm Form
         {
-            get { return form; }
+            get { return _form; }
         }
 
-        [MenuItem("Window/Lodsmith")]
+        /// <summary>Opens the window, or brings it to the front.</summary>
         public static GenerateWindow Open()
         {
             return GetWindow<GenerateWindow>("Lodsmith");
@@ -69,11 +69,11 @@ namespace Lodsmith.Editor
                 string suffix = Path.GetExtension(path).ToLowerInvariant();
                 if (suffix == ".glb")
                 {
-                    form.mesh = path;
+                    _form.mesh = path;
                 }
                 else if (Pictures.Contains(suffix))
                 {
-                    form.images = form.images.Concat(new[] { path }).ToArray();
+                    _form.images = _form.images.Concat(new[] { path }).ToArray();
                 }
                 else
                 {
@@ -84,6 +84,12 @@ namespace Lodsmith.Editor
             ShowProblem(problem);
         }
 
+        [MenuItem("Window/Lodsmith")]
+        private static void OpenFromMenu()
+        {
+            Open();
+        }
+
         private void CreateGUI()
         {
             VisualElement root = rootVisualElement;
@@ -92,25 +98,26 @@ namespace Lodsmith.Editor
             _cardTree = AssetDatabase.LoadAssetAtPath<VisualTreeAsset>(Folder + "JobCard.uxml");
 
             AddServer();
-            Bind<TextField, string>("prompt", () => form.prompt, text => form.prompt = text);
-            Bind<LongField, long>("seed", () => form.seed, value => form.seed = value);
-            Bind<IntegerField, int>("variants", () => form.variants, value => form.variants = value);
-            Bind<IntegerField, int>("texture-size", () => form.textureSize, value => form.textureSize = value);
-            Bind<FloatField, float>("height", () => form.height, value => form.height = value);
-            Bind<TextField, string>("asset-name", () => form.name, text => form.name = text);
-            Bind<TextField, string>("folder", () => form.folder, text => form.folder = text);
-            Bind<TextField, string>("file-name", () => form.fileName, text => form.fileName = text);
-            Bind<Toggle, bool>("place", () => form.place, value => form.place = value);
-            Bind<TextField, string>("budgets", () => BudgetText.Format(form.budgets), ReadBudgets);
-            BindChoice("pivot", GenerateForm.Pivots.Keys, () => form.pivot, text => form.pivot = text);
-            BindChoice("collision", GenerateForm.Collisions.Keys, () => form.collision, text => form.collision = text);
+            Bind<TextField, string>("prompt", () => _form.prompt, text => _form.prompt = text);
+            Bind<LongField, long>("seed", () => _form.seed, value => _form.seed = value);
+            Bind<IntegerField, int>("variants", () => _form.variants, value => _form.variants = value);
+            Bind<IntegerField, int>("texture-size", () => _form.textureSize, value => _form.textureSize = value);
+            Bind<FloatField, float>("height", () => _form.height, value => _form.height = value);
+            Bind<TextField, string>("asset-name", () => _form.name, text => _form.name = text);
+            Bind<TextField, string>("folder", () => _form.folder, text => _form.folder = text);
+            Bind<TextField, string>("file-name", () => _form.fileName, text => _form.fileName = text);
+            Bind<Toggle, bool>("place", () => _form.place, value => _form.place = value);
+            Bind<TextField, string>("budgets", () => BudgetText.Format(_form.budgets), ReadBudgets);
+            BindChoice("pivot", GenerateForm.Pivots.Keys, () => _form.pivot, text => _form.pivot = text);
+            BindChoice(
+                "collision", GenerateForm.Collisions.Keys, () => _form.collision, text => _form.collision = text);
             List<BudgetPreset> presets = LodsmithSettings.instance.presets;
             BindChoice("preset", presets.Select(preset => preset.name), PresetName, TakePreset);
             AddFileArea();
             AddReplacing();
             OnClick("reroll", () =>
             {
-                form.seed = new System.Random().Next();
+                _form.seed = new System.Random().Next();
                 ShowForm();
             });
             OnClick("generate", Generate);
@@ -159,11 +166,11 @@ namespace Lodsmith.Editor
         private void AddFileArea()
         {
             Label files = rootVisualElement.Q<Label>("files");
-            _shown.Add(() => files.text = form.Files.Count == 0
+            _shown.Add(() => files.text = _form.Files.Count == 0
                 ? "Drop pictures of one object here, or a GLB to make LODs of."
-                : string.Join("\n", form.Files.Select(Path.GetFileName)));
+                : string.Join("\n", _form.Files.Select(Path.GetFileName)));
             Button generate = rootVisualElement.Q<Button>("generate");
-            _shown.Add(() => generate.text = form.mesh.Length > 0 ? "Make LODs" : "Generate");
+            _shown.Add(() => generate.text = _form.mesh.Length > 0 ? "Make LODs" : "Generate");
 
             VisualElement drop = rootVisualElement.Q("drop");
             drop.RegisterCallback<DragUpdatedEvent>(what => DragAndDrop.visualMode = DragAndDropVisualMode.Copy);
@@ -179,8 +186,8 @@ namespace Lodsmith.Editor
             });
             OnClick("clear-files", () =>
             {
-                form.images = new string[0];
-                form.mesh = "";
+                _form.images = new string[0];
+                _form.mesh = "";
                 ShowForm();
             });
         }
@@ -191,23 +198,23 @@ namespace Lodsmith.Editor
             Label label = rootVisualElement.Q<Label>("replaces");
             _shown.Add(() =>
             {
-                Show(row, form.replaces.Length > 0);
-                label.text = "Replaces " + form.replaces + "; references to it stay.";
+                Show(row, _form.replaces.Length > 0);
+                label.text = "Replaces " + _form.replaces + "; references to it stay.";
             });
             OnClick("stop-replacing", () =>
             {
-                form.replaces = "";
+                _form.replaces = "";
                 ShowForm();
             });
         }
 
         private void Generate()
         {
-            string problem = _budgetProblem ?? form.Problem();
+            string problem = _budgetProblem ?? _form.Problem();
             ShowProblem(problem ?? "");
             if (problem == null)
             {
-                JobTracker.Instance.Submit(form);
+                JobTracker.Instance.Submit(_form);
             }
         }
 
@@ -218,14 +225,15 @@ namespace Lodsmith.Editor
             _budgetProblem = isList
                 ? null
                 : "LOD triangles must be whole numbers as 20000, 10000, 4000, got \"" + text + "\".";
-            form.budgets = budgets;
+            _form.budgets = budgets;
             ShowProblem(_budgetProblem ?? "");
         }
 
         private string PresetName()
         {
             BudgetPreset preset = LodsmithSettings.instance.presets
-                .FirstOrDefault(one => one.budgets.SequenceEqual(form.budgets) && one.textureSize == form.textureSize);
+                .Where(one => one.textureSize == _form.textureSize)
+                .FirstOrDefault(one => one.budgets.SequenceEqual(_form.budgets));
             return preset == null ? "" : preset.name;
         }
 
@@ -234,8 +242,8 @@ namespace Lodsmith.Editor
             BudgetPreset preset = LodsmithSettings.instance.presets.FirstOrDefault(one => one.name == name);
             if (preset != null)
             {
-                form.budgets = preset.budgets.ToArray();
-                form.textureSize = preset.textureSize;
+                _form.budgets = preset.budgets.ToArray();
+                _form.textureSize = preset.textureSize;
                 ShowForm();
             }
         }
@@ -273,7 +281,7 @@ namespace Lodsmith.Editor
 
         private void Edit(GenerateForm recipe)
         {
-            form = recipe.Clone();
+            _form = recipe.Clone();
             ShowForm();
         }
 

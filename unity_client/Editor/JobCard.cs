@@ -84,7 +84,7 @@ namespace Lodsmith.Editor
                 case RecordState.Imported:
                     return string.Join("\n", Record.assets.Select(asset => asset.prefab));
                 case RecordState.Cancelled:
-                    return "Cancelled.";
+                    return "Cancelled. " + Record.message;
                 case RecordState.Running:
                     return Record.message.Length > 0 || view == null ? Record.message : view.Status;
                 default:

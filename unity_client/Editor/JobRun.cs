@@ -21,6 +21,9 @@ namespace Lodsmith.Editor
         private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(0.5);
         private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
+        // Not long: whoever waits is told, and this run is patient by itself.
+        private static readonly ClientOptions Options = new ClientOptions { Patience = TimeSpan.FromSeconds(5) };
+
         private readonly JobRecord _record;
         private readonly JobStore _store;
         private readonly MainThread _mainThread;
@@ -65,7 +68,7 @@ namespace Lodsmith.Editor
                 {
                     _import.Undo(_record);
                 }
-                _client = new LodsmithClient(new Uri(_record.server), TokenStore.Read(_record.server));
+                _client = new LodsmithClient(new Uri(_record.server), TokenStore.Read(_record.server), Options);
             }
             catch (Exception error) when (error is ArgumentException || error is UriFormatException)
             {
@@ -133,6 +136,8 @@ namespace Lodsmith.Editor
             catch (OperationCanceledException)
             {
                 state = RecordState.Cancelled;
+                bool mayGoOn = _record.state == RecordState.Creating || _record.state == RecordState.Running;
+                message = mayGoOn ? "The server could not be asked; the job may go on there." : "";
             }
             catch (LodsmithException error)
             {
@@ -175,21 +180,22 @@ namespace Lodsmith.Editor
                     }).ConfigureAwait(false);
                 }
                 stop.Token.ThrowIfCancellationRequested();
-            }
-            await _mainThread.RunAsync(() => Move(RecordState.Creating)).ConfigureAwait(false);
+                await _mainThread.RunAsync(() => Move(RecordState.Creating)).ConfigureAwait(false);
 
-            // Not cut by the user's cancel: whether the server has a job must be known to cancel it.
-            JobSpec spec = _record.form.ToSpec(uploads);
-            CreateJobRequest request = new CreateJobRequest { RequestId = _record.id, Spec = spec };
-            await PatientlyAsync(_closing.Token, async () =>
-            {
-                CreateJobResponse answer = await _client.CreateJobAsync(request, _closing.Token).ConfigureAwait(false);
-                await _mainThread.RunAsync(() =>
+                JobSpec spec = _record.form.ToSpec(uploads);
+                CreateJobRequest request = new CreateJobRequest { RequestId = _record.id, Spec = spec };
+                await PatientlyAsync(stop.Token, async () =>
                 {
-                    _record.jobName = answer.Job.Name;
-                    Move(RecordState.Running);
+                    // Not cut by the user's cancel: whether the server has a job must be known to cancel it.
+                    Task<CreateJobResponse> answer = _client.CreateJobAsync(request, _closing.Token);
+                    Job job = (await answer.ConfigureAwait(false)).Job;
+                    await _mainThread.RunAsync(() =>
+                    {
+                        _record.jobName = job.Name;
+                        Move(RecordState.Running);
+                    }).ConfigureAwait(false);
                 }).ConfigureAwait(false);
-            }).ConfigureAwait(false);
+            }
         }
 
         /// <summary>Ends what the user's cancel may cut, and what a reload does.</summary>
@@ -201,11 +207,12 @@ namespace Lodsmith.Editor
         private async Task<Job> FollowAsync()
         {
             Job finished = null;
-            // At once, if it is cancelled already.
+            // The server is asked at once, if the job is cancelled already.
             using (_cancelled.Token.Register(() => Task.Run(CancelOnServerAsync)))
+            using (CancellationTokenSource stop = StopSource())
             {
                 // From a snapshot, which has all that events before it said: there is no cursor to keep.
-                await PatientlyAsync(_closing.Token, () => _client.FollowJobAsync(_record.jobName, 0, "", what =>
+                await PatientlyAsync(stop.Token, () => _client.FollowJobAsync(_record.jobName, 0, "", what =>
                 {
                     finished = what.KindCase == JobEvent.KindOneofCase.Finished ? what.Finished : finished;
                     _mainThread.Post(() => Apply(what));
@@ -333,6 +340,8 @@ namespace Lodsmith.Editor
             }
         }
 
+        /// <summary>Repeats a step for as long as only the server is missing.</summary>
+        /// <param name="stop">Ends the waiting, not the step.</param>
         private async Task PatientlyAsync(CancellationToken stop, Func<Task> step)
         {
             Stopwatch waiting = new Stopwatch();

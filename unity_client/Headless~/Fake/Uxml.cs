@@ -2,7 +2,7 @@ using System;
 using System.Globalization;
 using System.Linq;
 using System.Reflection;
-using System.Xml.Linq;
+using System.Xml;
 using UnityEngine.UIElements;
 
 namespace Headless
@@ -14,35 +14,40 @@ namespace Headless
 
         public static void Load(string file, VisualElement target)
         {
-            foreach (XElement element in XDocument.Load(file).Root.Elements())
+            XmlDocument document = new XmlDocument();
+            document.Load(file);
+            foreach (XmlElement element in document.DocumentElement.ChildNodes.OfType<XmlElement>())
             {
                 target.Add(Make(element, file));
             }
         }
 
-        private static VisualElement Make(XElement element, string file)
+        private static VisualElement Make(XmlElement element, string file)
         {
-            Type type = typeof(VisualElement).Assembly.GetType(element.Name.NamespaceName + "."
-                + element.Name.LocalName);
+            Type type = typeof(VisualElement).Assembly.GetType(element.NamespaceURI + "." + element.LocalName);
             if (type == null)
             {
                 throw new InvalidOperationException(file + ": there is no element " + element.Name);
             }
             VisualElement made = (VisualElement)Activator.CreateInstance(type);
-            foreach (XAttribute attribute in element.Attributes().Where(one => !Ignored.Contains(one.Name.LocalName)))
+            foreach (XmlAttribute attribute in element.Attributes)
             {
                 Set(made, attribute, file);
             }
-            foreach (XElement child in element.Elements())
+            foreach (XmlElement child in element.ChildNodes.OfType<XmlElement>())
             {
                 made.Add(Make(child, file));
             }
             return made;
         }
 
-        private static void Set(VisualElement element, XAttribute attribute, string file)
+        private static void Set(VisualElement element, XmlAttribute attribute, string file)
         {
-            string[] words = attribute.Name.LocalName.Split('-');
+            if (Ignored.Contains(attribute.LocalName))
+            {
+                return;
+            }
+            string[] words = attribute.LocalName.Split('-');
             string name = words[0]
                 + string.Concat(words.Skip(1).Select(word => char.ToUpperInvariant(word[0]) + word.Substring(1)));
             PropertyInfo property = element.GetType().GetProperty(name);
