@@ -30,7 +30,7 @@ def needs_mono() -> None:
     missing = [tool for tool in ("mcs", "mono") if shutil.which(tool) is None]
     if missing:
         reason = f"no {' and no '.join(missing)}: `make test-unity` installs mono on Debian"
-        if os.environ.get("LODSMITH_REQUIRE_MONO") == "1":
+        if os.environ.get("TESTS_REQUIRE_MONO") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
 

@@ -31,7 +31,7 @@ EDITOR = UNITY / "Editor"
 HEADLESS = UNITY / "Headless~"
 TESTS = UNITY / "Tests" / "Editor"
 FORM = EDITOR / "GenerateForm.cs"
-RELOAD_TRIES = int(os.environ.get("LODSMITH_RELOAD_TRIES", "12"))
+RELOAD_TRIES = int(os.environ.get("TESTS_RELOAD_TRIES", "12"))
 
 IMPORTED, FAILED, CANCELLED = 5, 6, 7  # of `RecordState`
 
