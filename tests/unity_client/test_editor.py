@@ -316,6 +316,27 @@ def test_a_job_becomes_a_prefab(scripted: Peer, open_editor: OpenEditor) -> None
         assert progress[-1] == "progress 1 finish Succeeded"
 
 
+@pytest.mark.parametrize(
+    ("keyword", "is_wanted", "mode"),
+    [("LOD_FADE_CROSSFADE", True, 1), ("LOD_FADE_CROSSFADE", False, 0), ("_OTHER", True, 0)],
+)
+def test_lods_fade_where_the_shader_can(
+    scripted: Peer,
+    open_editor: OpenEditor,
+    tmp_path: Path,
+    keyword: str,
+    is_wanted: bool,
+    mode: int,
+) -> None:
+    settings = tmp_path / "project" / "ProjectSettings" / "LodsmithSettings.asset"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(json.dumps({"crossFade": is_wanted}))
+    with open_editor(scripted, LODSMITH_FAKE_SHADER_KEYWORD=keyword) as editor:
+        editor.finished(editor.submit(prompt="a thing", folder="Assets/A"))
+        group = components(editor.prefab(PREFAB), "LODGroup")[0]
+        assert (group["fadeMode"], group["animate"]) == (mode, bool(mode))
+
+
 def test_variants_each_become_a_prefab(scripted: Peer, open_editor: OpenEditor) -> None:
     with open_editor(scripted) as editor:
         record = editor.submit(prompt="a thing", folder="Assets/A", variants=2)

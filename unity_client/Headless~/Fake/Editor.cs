@@ -122,7 +122,7 @@ namespace UnityEditor
         public enum Options
         {
             None = 0,
-            Unmanaged = 32,
+            Unmanaged = 16,
         }
 
         public enum Status

@@ -140,6 +140,21 @@ namespace UnityEngine
         internal Material()
         {
         }
+
+        public Shader shader { get; } = new Shader();
+    }
+
+    /// <summary>glTFast's shaders, which do not fade between LODs; or, if it is wanted, one that does.</summary>
+    public sealed class Shader : Object
+    {
+        internal Shader()
+        {
+        }
+
+        public Rendering.LocalKeywordSpace keywordSpace
+        {
+            get { return new Rendering.LocalKeywordSpace(); }
+        }
     }
 
     public sealed class Mesh : Object
@@ -299,6 +314,32 @@ namespace UnityEngine
         public TooltipAttribute(string tooltip)
         {
             this.tooltip = tooltip;
+        }
+    }
+}
+
+namespace UnityEngine.Rendering
+{
+    public struct LocalKeywordSpace
+    {
+        public LocalKeyword FindKeyword(string name)
+        {
+            return new LocalKeyword(name);
+        }
+    }
+
+    public struct LocalKeyword
+    {
+        private readonly string _name;
+
+        internal LocalKeyword(string name)
+        {
+            _name = name;
+        }
+
+        public bool isValid
+        {
+            get { return _name == Environment.GetEnvironmentVariable("LODSMITH_FAKE_SHADER_KEYWORD"); }
         }
     }
 }

@@ -25,7 +25,6 @@ namespace Lodsmith.Editor.Tests
         {
             LodsmithSettings.instance.layer = 0;
             LodsmithSettings.instance.staticFlags = 0;
-            LodsmithSettings.instance.crossFade = true;
             _project.Delete();
         }
 
@@ -53,7 +52,8 @@ namespace Lodsmith.Editor.Tests
             LODGroup group = prefab.GetComponent<LODGroup>();
             LOD[] lods = group.GetLODs();
             Assert.AreEqual(3, lods.Length);
-            Assert.AreEqual(LODFadeMode.CrossFade, group.fadeMode);
+            Assert.AreEqual(LODFadeMode.None, group.fadeMode, "glTFast's shaders cannot fade");
+            Assert.IsFalse(group.animateCrossFading);
             for (int level = 0; level < lods.Length; level++)
             {
                 Renderer renderer = lods[level].renderers.Single();
@@ -78,12 +78,10 @@ namespace Lodsmith.Editor.Tests
         }
 
         [Test]
-        public void WithoutCrossFadeLodsSwitch()
+        public void WithoutHullsThereAreNoColliders()
         {
-            LodsmithSettings.instance.crossFade = false;
             Import(Record(), hulls: 0);
             GameObject prefab = AssetDatabase.LoadAssetAtPath<GameObject>(Prefab);
-            Assert.AreEqual(LODFadeMode.None, prefab.GetComponent<LODGroup>().fadeMode);
             Assert.AreEqual(0, prefab.GetComponentsInChildren<MeshCollider>(true).Length);
         }
 
