@@ -25,7 +25,12 @@ def test_the_manifest_names_what_is_there() -> None:
     manifest = json.loads((PACKAGE / "package.json").read_text("utf-8"))
     assert manifest["name"] == "com.lodsmith.client"
     assert manifest["unity"] == "2022.3"
-    assert [*manifest["dependencies"]] == ["com.unity.cloud.gltfast"]
+    # Parts of Unity itself can be switched off in a project; what is compiled against must be on.
+    modules = ["imageconversion", "jsonserialize", "physics", "uielements"]
+    assert [*manifest["dependencies"]] == [
+        "com.unity.cloud.gltfast",
+        *(f"com.unity.modules.{name}" for name in modules),
+    ]
     version = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     assert version
     assert manifest["version"] == version[1]
