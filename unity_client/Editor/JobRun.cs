@@ -398,7 +398,7 @@ namespace Lodsmith.Editor
             {
                 _store.Save();
             }
-            catch (IOException error)
+            catch (Exception error) when (error is IOException || error is UnauthorizedAccessException)
             {
                 Debug.LogWarning("Lodsmith: the list of jobs could not be written: " + error.Message);
             }
