@@ -25,7 +25,9 @@ namespace Lodsmith.Editor
             }
             if (meshes.Count == 0)
             {
-                throw new ImportException(GltfImporter.Missing);
+                throw new ImportException(GltfImporter.IsInstalled
+                    ? glb + " has no meshes after its import; see the console."
+                    : GltfImporter.Missing);
             }
             GameObject main = AssetDatabase.LoadAssetAtPath<GameObject>(glb);
             MeshRenderer shown = main == null ? null : main.GetComponentInChildren<MeshRenderer>();

@@ -22,14 +22,20 @@ namespace UnityEngine.UIElements
         }
     }
 
+    public struct Background
+    {
+        public Texture2D texture { get; internal set; }
+    }
+
     public struct StyleBackground
     {
-        internal readonly Texture2D Texture;
-
         public StyleBackground(Texture2D v)
+            : this()
         {
-            Texture = v;
+            value = new Background { texture = v };
         }
+
+        public Background value { get; private set; }
     }
 
     public interface IStyle

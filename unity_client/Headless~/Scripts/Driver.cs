@@ -1,5 +1,6 @@
 using System.Linq;
 using UnityEngine;
+using UnityEngine.UIElements;
 
 namespace Lodsmith.Editor.Tests
 {
@@ -60,6 +61,23 @@ namespace Lodsmith.Editor.Tests
         private static string IsAt(RecordState state)
         {
             return JobTracker.Instance.Records[0].state >= state ? "yes" : "no";
+        }
+
+        /// <summary>Opens the window and types a prompt, once it is there.</summary>
+        public static string Type(string prompt)
+        {
+            GenerateWindow.Open().Form.prompt = prompt;
+            return "";
+        }
+
+        /// <summary>What the window shows: its prompt and the titles of its cards.</summary>
+        public static string Window()
+        {
+            VisualElement root = GenerateWindow.Open().rootVisualElement;
+            VisualElement jobs = root.Q("jobs");
+            string[] titles = Enumerable.Range(0, jobs.childCount)
+                .Select(index => jobs.ElementAt(index).Q<Label>("title").text).ToArray();
+            return root.Q<TextField>("prompt").value + ": " + string.Join(", ", titles);
         }
 
         /// <summary>Points the project at a server.</summary>

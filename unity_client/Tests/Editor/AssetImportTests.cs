@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.IO;
 using System.Linq;
 using Lodsmith.V1;
@@ -104,6 +105,31 @@ namespace Lodsmith.Editor.Tests
             StringAssert.Contains("SM_Barrel_LOD2", error.Message);
             Assert.AreEqual(0, _project.Files().Length, string.Join(", ", _project.Files()));
             Assert.AreEqual(RecordState.Downloading, record.state);
+        }
+
+        [Test]
+        public void AFileThatCannotBeImportedIsNamed()
+        {
+            string file = _project.State("Barrel.glb");
+            File.WriteAllText(file, "no GLB");
+            List<AssetFacts> assets = AssetFacts.Of(SampleAsset.Job("Barrel", 2, 0));
+            ImportException error = Assert.Throws<ImportException>(
+                () => _project.Import.Run(Record(), assets, new[] { file }));
+            StringAssert.Contains("Barrel.glb has no meshes after its import; see the console", error.Message);
+            Assert.AreEqual(0, _project.Files().Length, string.Join(", ", _project.Files()));
+        }
+
+        [Test]
+        public void APrefabIsFoundWhereItWasMoved()
+        {
+            JobRecord record = Record();
+            Import(record);
+            string moved = ProjectFolder.Path + "/Moved.prefab";
+            Assert.AreEqual("", AssetDatabase.MoveAsset(Prefab, moved));
+            Assert.AreEqual(moved, AssetImport.PrefabOf(record.assets[0]));
+            AssetDatabase.DeleteAsset(moved);
+            Assert.AreEqual("", AssetImport.PrefabOf(record.assets[0]));
+            Assert.AreEqual("", AssetImport.PrefabOf(new ImportedAsset()));
         }
 
         [Test]

@@ -5,6 +5,7 @@ using System.IO;
 using System.Linq;
 using NUnit.Framework;
 using UnityEditor;
+using UnityEditor.SceneManagement;
 using UnityEngine;
 using UnityEngine.TestTools;
 using UnityEngine.UIElements;
@@ -221,6 +222,21 @@ namespace Lodsmith.Editor.Tests
             Selection.activeObject = AssetDatabase.LoadAssetAtPath<GameObject>(glb);
             MenuCommands.GenerateHere();
             Assert.AreEqual(ProjectFolder.Path, Find<TextField>("folder").value);
+        }
+
+        [Test]
+        public void AThumbnailOutlivesTheSceneThatIsOpen()
+        {
+            const string card = "Packages/com.lodsmith.client/Editor/JobCard.uxml";
+            JobRecord record = new JobRecord { thumbnail = _project.State("picture.png") };
+            File.WriteAllBytes(record.thumbnail, Convert.FromBase64String(
+                "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGD4DwABBAEAgLvRWwAAAABJRU5ErkJggg=="));
+            VisualTreeAsset tree = AssetDatabase.LoadAssetAtPath<VisualTreeAsset>(card);
+            using (JobCard shown = new JobCard(record, JobTracker.Instance, tree, form => { }))
+            {
+                EditorSceneManager.NewScene(NewSceneSetup.EmptyScene);
+                Assert.IsTrue(shown.Root.Q("thumbnail").style.backgroundImage.value.texture != null);
+            }
         }
 
         private static string Text(float number)
