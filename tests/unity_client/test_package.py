@@ -40,6 +40,13 @@ def test_the_manifest_names_what_is_there() -> None:
     assert on_disk <= {*samples}
 
 
+def test_samples_stay_out_of_players() -> None:
+    """What is copied into a project has no assembly of ours: only its folder keeps it in the editor."""
+    for path in (PACKAGE / "Samples~").rglob("*.cs"):
+        if "using UnityEditor" in path.read_text("utf-8"):
+            assert "Editor" in {folder.name for folder in path.parents}, path
+
+
 def test_the_licence_is_the_project_s() -> None:
     assert (PACKAGE / "LICENSE.md").read_text() == (ROOT / "LICENSE").read_text()
 
