@@ -656,6 +656,17 @@ class TestFailures:
                 assert "may go on there" in made["message"]
             assert editor.files() == []
 
+    def test_cancelled_in_the_list_of_background_tasks(
+        self, scripted: Peer, open_editor: OpenEditor
+    ) -> None:
+        with open_editor(scripted) as editor:
+            record = editor.submit(prompt="slow to be cancelled there", folder="Assets/A")
+            assert editor.do("until", 30_000, "IsRunning") == "done"
+            editor.do("call", "CancelProgress", 1)
+            assert editor.finished(record)["state"] == CANCELLED
+            assert editor.log("progress 1")[-1] == "progress 1 finish Canceled"
+            assert editor.log("console error") == []
+
     def test_cancelled_while_it_downloads(self, scripted: Peer, open_editor: OpenEditor) -> None:
         with open_editor(scripted) as editor:
             record = editor.submit(prompt="a thing", folder="Assets/A")

@@ -161,12 +161,14 @@ namespace UnityEditor
 
         public static void Report(int id, float progress, string description)
         {
+            Check(id);
             EngineMemory.Current.Note("progress " + id + " "
                 + progress.ToString("0.000", CultureInfo.InvariantCulture) + " " + description);
         }
 
         public static void SetStepLabel(int id, string label)
         {
+            Check(id);
             EngineMemory.Current.Write("progress/" + id + "/step", label);
         }
 
@@ -192,13 +194,28 @@ namespace UnityEditor
 
         public static void Finish(int id, Status status = Status.Succeeded)
         {
+            Check(id);
             EngineMemory.Current.Write("progress/" + id, null);
             EngineMemory.Current.Note("progress " + id + " finish " + status);
         }
 
+        /// <summary>What the user's click does. The item is over at once, whatever the task still has to do.</summary>
         public static bool Cancel(int id)
         {
-            return Callbacks.ContainsKey(id) && Callbacks[id]();
+            bool isCancelled = Callbacks.ContainsKey(id) && Callbacks[id]();
+            if (isCancelled && Exists(id))
+            {
+                Finish(id, Status.Canceled);
+            }
+            return isCancelled;
+        }
+
+        private static void Check(int id)
+        {
+            if (!Exists(id))
+            {
+                Debug.LogError("there is no progress item " + id);
+            }
         }
     }
 

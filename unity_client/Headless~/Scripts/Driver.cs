@@ -1,4 +1,5 @@
 using System.Linq;
+using UnityEditor;
 using UnityEngine;
 using UnityEngine.UIElements;
 
@@ -16,6 +17,13 @@ namespace Lodsmith.Editor.Tests
         public static string Cancel(string id)
         {
             JobTracker.Instance.Cancel(JobTracker.Instance.Records.First(record => record.id == id));
+            return "";
+        }
+
+        /// <summary>As the user does in Unity's list of background tasks.</summary>
+        public static string CancelProgress(string item)
+        {
+            Progress.Cancel(int.Parse(item));
             return "";
         }
 

@@ -225,6 +225,16 @@ namespace Lodsmith.Editor.Tests
         }
 
         [Test]
+        public void GenerateHereInTheSceneMakesANewAssetThere()
+        {
+            _window.Form.place = false;
+            _window.Form.replaces = "Assets/A.prefab";
+            MenuCommands.GenerateIntoScene();
+            Assert.IsTrue(Find<Toggle>("place").value);
+            Assert.AreEqual("", _window.Form.replaces);
+        }
+
+        [Test]
         public void AThumbnailOutlivesTheSceneThatIsOpen()
         {
             const string card = "Packages/com.lodsmith.client/Editor/JobCard.uxml";
