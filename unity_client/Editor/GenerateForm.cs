@@ -81,10 +81,7 @@ namespace Lodsmith.Editor
         };
 
         /// <summary>The files to upload, in the order that <see cref="ToSpec"/> wants their digests.</summary>
-        public IReadOnlyList<string> Files
-        {
-            get { return mesh.Length > 0 ? new[] { mesh } : images; }
-        }
+        public IReadOnlyList<string> Files => mesh.Length > 0 ? new[] { mesh } : images;
 
         /// <summary>Folder with tokens: the form's, or the project's.</summary>
         public string FolderPattern => folder.Length > 0 ? folder : LodsmithSettings.instance.folder;

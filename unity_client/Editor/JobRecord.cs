@@ -90,10 +90,7 @@ namespace Lodsmith.Editor
         public string thumbnail = "";
 
         /// <summary>Whether nothing more happens by itself.</summary>
-        public bool HasEnded
-        {
-            get { return state >= RecordState.Imported; }
-        }
+        public bool HasEnded => state >= RecordState.Imported;
 
         /// <summary>One line for a list: "20,000 / 10,000 / 4,000 triangles".</summary>
         public string TrianglesText

@@ -39,10 +39,7 @@ namespace Lodsmith.Editor
         public TimeSpan Patience { get; set; } = TimeSpan.MaxValue;
 
         /// <summary>Newest first.</summary>
-        public IReadOnlyList<JobRecord> Records
-        {
-            get { return _store.Records; }
-        }
+        public IReadOnlyList<JobRecord> Records => _store.Records;
 
         /// <summary>Asks for an asset. Returns at once.</summary>
         /// <param name="server">Null: the project's.</param>
@@ -158,13 +155,6 @@ namespace Lodsmith.Editor
             run.Start();
         }
 
-        private void Notify(JobRecord record)
-        {
-            Action<JobRecord> changed = Changed;
-            if (changed != null)
-            {
-                changed(record);
-            }
-        }
+        private void Notify(JobRecord record) => Changed?.Invoke(record);
     }
 }
