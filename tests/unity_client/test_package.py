@@ -41,7 +41,7 @@ def test_the_manifest_names_what_is_there() -> None:
 
 
 def test_samples_stay_out_of_players() -> None:
-    """What is copied into a project has no assembly of ours: only its folder keeps it in the editor."""
+    """A sample has no assembly of ours in a project: only its folder keeps it in the editor."""
     for path in (PACKAGE / "Samples~").rglob("*.cs"):
         if "using UnityEditor" in path.read_text("utf-8"):
             assert "Editor" in {folder.name for folder in path.parents}, path
