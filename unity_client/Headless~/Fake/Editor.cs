@@ -310,7 +310,7 @@ namespace UnityEditor
     {
         private static readonly List<EditorWindow> OpenWindows = new List<EditorWindow>();
 
-        public VisualElement rootVisualElement { get; } = new VisualElement();
+        public VisualElement rootVisualElement { get; } = new VisualElement { IsRoot = true };
 
         public static T GetWindow<T>(string title) where T : EditorWindow
         {

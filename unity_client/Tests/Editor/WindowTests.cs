@@ -6,6 +6,7 @@ using System.Linq;
 using NUnit.Framework;
 using UnityEditor;
 using UnityEditor.SceneManagement;
+using UnityEditor.UIElements;
 using UnityEngine;
 using UnityEngine.TestTools;
 using UnityEngine.UIElements;
@@ -35,6 +36,7 @@ namespace Lodsmith.Editor.Tests
         {
             _window.Close();
             LodsmithSettings.instance.server = _server;
+            LodsmithSettings.instance.Save();
             _project.Delete();
         }
 
@@ -154,12 +156,46 @@ namespace Lodsmith.Editor.Tests
             }
         }
 
+        /// <summary>The page of the project's settings, inside of the window: elsewhere values change in silence.</summary>
+        private VisualElement SettingsPage()
+        {
+            VisualElement page = new VisualElement();
+            _window.rootVisualElement.Add(page);
+            LodsmithSettingsProvider.Create().activateHandler("", page);
+            return page;
+        }
+
+        [UnityTest]
+        public IEnumerator TheTokenOfAnotherServerIsAnotherOne()
+        {
+            VisualElement page = SettingsPage();
+            TextField token = page.Q<TextField>("token");
+            token.value = "very secret";
+            try
+            {
+                TextField server = null;
+                while ((server = page.Q<PropertyField>().Q<TextField>()) == null)
+                {
+                    yield return null; // until Unity has bound it
+                }
+                server.value = "http://127.0.0.1:1";
+                for (int turn = 0; turn < 300 && token.value.Length > 0; turn++)
+                {
+                    yield return null;
+                }
+                Assert.AreEqual("http://127.0.0.1:1", LodsmithSettings.instance.server);
+                Assert.AreEqual("", token.value);
+            }
+            finally
+            {
+                TokenStore.Write(_server, "");
+            }
+        }
+
         [Test]
         public void TheTokenIsNotInTheProject()
         {
-            VisualElement page = new VisualElement();
-            LodsmithSettingsProvider.Create().activateHandler("", page);
-            TextField token = page.Q<TextField>("token");
+            TextField token = SettingsPage().Q<TextField>("token");
             token.value = "very secret";
             LodsmithSettings.instance.Save();
             try
