@@ -237,6 +237,7 @@ def components(part: Json, kind: str) -> list[Json]:
 
 
 PREFAB = "Assets/A/Thing.prefab"
+MOVED = "Assets/Moved.prefab"
 ASSET = ["Assets/A", "Assets/A/Source", "Assets/A/Source/Thing.glb", PREFAB]
 
 
@@ -316,6 +317,27 @@ def test_a_job_becomes_a_prefab(scripted: Peer, open_editor: OpenEditor) -> None
         assert progress[-1] == "progress 1 finish Succeeded"
 
 
+@pytest.mark.parametrize(
+    ("keyword", "is_wanted", "mode"),
+    [("LOD_FADE_CROSSFADE", True, 1), ("LOD_FADE_CROSSFADE", False, 0), ("_OTHER", True, 0)],
+)
+def test_lods_fade_where_the_shader_can(
+    scripted: Peer,
+    open_editor: OpenEditor,
+    tmp_path: Path,
+    keyword: str,
+    is_wanted: bool,
+    mode: int,
+) -> None:
+    settings = tmp_path / "project" / "ProjectSettings" / "LodsmithSettings.asset"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(json.dumps({"crossFade": is_wanted}))
+    with open_editor(scripted, LODSMITH_FAKE_SHADER_KEYWORD=keyword) as editor:
+        editor.finished(editor.submit(prompt="a thing", folder="Assets/A"))
+        group = components(editor.prefab(PREFAB), "LODGroup")[0]
+        assert (group["fadeMode"], group["animate"]) == (mode, bool(mode))
+
+
 def test_variants_each_become_a_prefab(scripted: Peer, open_editor: OpenEditor) -> None:
     with open_editor(scripted) as editor:
         record = editor.submit(prompt="a thing", folder="Assets/A", variants=2)
@@ -336,6 +358,36 @@ def test_importing_again_replaces(scripted: Peer, open_editor: OpenEditor) -> No
         assert editor.finished(again)["assets"] == first["assets"]
         assert editor.files() == ASSET
         assert (editor.project / f"{PREFAB}.meta").read_text() == meta
+
+
+def test_a_prefab_that_was_moved_is_replaced_where_it_is(
+    scripted: Peer, open_editor: OpenEditor
+) -> None:
+    with open_editor(scripted) as editor:
+        record = editor.submit(prompt="a thing", folder="Assets/A")
+        editor.finished(record)
+        for suffix in ("", ".meta"):
+            old, new = (editor.project / f"{path}{suffix}" for path in (PREFAB, MOVED))
+            old.rename(new)
+        again = editor.finished(editor.do("call", "Reimport", record))
+        assert again["assets"][0]["prefab"] == MOVED
+        assert again["assets"][0]["glb"] == "Assets/A/Source/Thing.glb"
+        assert not (editor.project / PREFAB).exists()
+
+
+def test_parts_keep_their_identity_when_an_asset_is_replaced(
+    scripted: Peer, open_editor: OpenEditor
+) -> None:
+    with open_editor(scripted) as editor:
+        editor.finished(editor.submit(prompt="a thing", folder="Assets/A"))
+        first = editor.prefab(PREFAB)
+        editor.finished(editor.submit(prompt="a ball", replaces=PREFAB))
+        second = editor.prefab(PREFAB)
+        assert components(second, "MeshFilter") != components(first, "MeshFilter")
+        for one, other in zip(
+            [first, *first["children"]], [second, *second["children"]], strict=True
+        ):
+            assert (one["name"], one["id"]) == (other["name"], other["id"])
 
 
 def test_half_the_triangles(scripted: Peer, open_editor: OpenEditor) -> None:
@@ -438,6 +490,14 @@ class TestReload:
             cut = sum(count for state, count in states.items() if state < IMPORTED)
             assert cut >= RELOAD_TRIES, f"jobs were over before they were cut: {states}"
             print(f"{RELOAD_TRIES} jobs, cut {cut} times; states when cut: {states}")
+
+    def test_keeps_what_the_window_shows(self, scripted: Peer, open_editor: OpenEditor) -> None:
+        with open_editor(scripted) as editor:
+            editor.finished(editor.submit(prompt="a thing", folder="Assets/A"))
+            editor.do("call", "Type", "a half written prompt")
+            editor.do("tick", 10)
+            editor.do("reload")
+            assert editor.do("call", "Window") == "a half written prompt: Thing"
 
     @staticmethod
     def _duration_ms(editor: Editor) -> float:
@@ -595,6 +655,17 @@ class TestFailures:
                 assert made["state"] == CANCELLED
                 assert "may go on there" in made["message"]
             assert editor.files() == []
+
+    def test_cancelled_in_the_list_of_background_tasks(
+        self, scripted: Peer, open_editor: OpenEditor
+    ) -> None:
+        with open_editor(scripted) as editor:
+            record = editor.submit(prompt="slow to be cancelled there", folder="Assets/A")
+            assert editor.do("until", 30_000, "IsRunning") == "done"
+            editor.do("call", "CancelProgress", 1)
+            assert editor.finished(record)["state"] == CANCELLED
+            assert editor.log("progress 1")[-1] == "progress 1 finish Canceled"
+            assert editor.log("console error") == []
 
     def test_cancelled_while_it_downloads(self, scripted: Peer, open_editor: OpenEditor) -> None:
         with open_editor(scripted) as editor:

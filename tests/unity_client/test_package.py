@@ -25,7 +25,12 @@ def test_the_manifest_names_what_is_there() -> None:
     manifest = json.loads((PACKAGE / "package.json").read_text("utf-8"))
     assert manifest["name"] == "com.lodsmith.client"
     assert manifest["unity"] == "2022.3"
-    assert [*manifest["dependencies"]] == ["com.unity.cloud.gltfast"]
+    # Parts of Unity itself can be switched off in a project; what is compiled against must be on.
+    modules = ["imageconversion", "jsonserialize", "physics", "uielements"]
+    assert [*manifest["dependencies"]] == [
+        "com.unity.cloud.gltfast",
+        *(f"com.unity.modules.{name}" for name in modules),
+    ]
     version = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     assert version
     assert manifest["version"] == version[1]
@@ -33,6 +38,13 @@ def test_the_manifest_names_what_is_there() -> None:
     assert all(path.startswith("Samples~/") for path in samples)
     on_disk = {f"Samples~/{path.name}" for path in PACKAGE.glob("Samples~/*/")}
     assert on_disk <= {*samples}
+
+
+def test_samples_stay_out_of_players() -> None:
+    """A sample has no assembly of ours in a project: only its folder keeps it in the editor."""
+    for path in (PACKAGE / "Samples~").rglob("*.cs"):
+        if "using UnityEditor" in path.read_text("utf-8"):
+            assert "Editor" in {folder.name for folder in path.parents}, path
 
 
 def test_the_licence_is_the_project_s() -> None:

@@ -35,7 +35,10 @@ namespace Lodsmith.Editor
                 BackUp(record);
                 foreach (string folder in record.newFolders)
                 {
-                    AssetDatabase.CreateFolder(Parent(folder), Path.GetFileName(folder));
+                    if (AssetDatabase.CreateFolder(Parent(folder), Path.GetFileName(folder)).Length == 0)
+                    {
+                        throw new ImportException("Unity could not create the folder " + folder + "; see the console.");
+                    }
                 }
                 for (int index = 0; index < files.Count; index++)
                 {
@@ -43,6 +46,7 @@ namespace Lodsmith.Editor
                     Place(files[index], asset.glb);
                     AssetDatabase.ImportAsset(asset.glb, ImportAssetOptions.ForceSynchronousImport);
                     PrefabBuilder.Build(assets[index], asset.glb, asset.prefab, LodsmithSettings.instance);
+                    asset.guid = AssetDatabase.AssetPathToGUID(asset.prefab);
                 }
                 record.state = RecordState.Imported;
                 _store.Save();
@@ -84,6 +88,13 @@ namespace Lodsmith.Editor
             DeleteBackUp(record);
         }
 
+        /// <summary>Asset path of an imported prefab, wherever it is by now; "" where it is gone.</summary>
+        public static string PrefabOf(ImportedAsset asset)
+        {
+            string path = AssetDatabase.GUIDToAssetPath(asset.guid);
+            return File.Exists(path) ? path : "";
+        }
+
         /// <summary>Puts an instance on the ground at the scene view's pivot, and selects it. Can be undone.</summary>
         public static GameObject PlaceInScene(string prefab)
         {
@@ -104,7 +115,8 @@ namespace Lodsmith.Editor
             {
                 string replaced = record.form.replaces;
                 string prefab = replaced.Length > 0 ? replaced : FreePath(record.form, facts, planned);
-                string replacedGlb = GlbOf(AssetDatabase.LoadAssetAtPath<GameObject>(replaced));
+                string replacedGlb = replaced.Length == 0 ? null
+                    : GlbOf(AssetDatabase.LoadAssetAtPath<GameObject>(replaced));
                 planned.Add(new ImportedAsset
                 {
                     name = facts.Name,
@@ -125,10 +137,9 @@ namespace Lodsmith.Editor
         /// <summary>Path for a prefab whose name, with a number where it is needed, nothing has yet.</summary>
         private static string FreePath(GenerateForm form, AssetFacts facts, List<ImportedAsset> planned)
         {
-            LodsmithSettings settings = LodsmithSettings.instance;
             DateTime now = DateTime.Now;
-            string folder = NamePattern.Expand(form.folder.Length > 0 ? form.folder : settings.folder, facts, now);
-            string name = NamePattern.Expand(form.fileName.Length > 0 ? form.fileName : settings.fileName, facts, now);
+            string folder = NamePattern.Expand(form.FolderPattern, facts, now);
+            string name = NamePattern.Expand(form.FileNamePattern, facts, now);
             for (int count = 0; ; count++)
             {
                 string path = folder + "/" + name + (count == 0 ? "" : " " + count) + ".prefab";

@@ -81,10 +81,13 @@ namespace Lodsmith.Editor
         };
 
         /// <summary>The files to upload, in the order that <see cref="ToSpec"/> wants their digests.</summary>
-        public IReadOnlyList<string> Files
-        {
-            get { return mesh.Length > 0 ? new[] { mesh } : images; }
-        }
+        public IReadOnlyList<string> Files => mesh.Length > 0 ? new[] { mesh } : images;
+
+        /// <summary>Folder with tokens: the form's, or the project's.</summary>
+        public string FolderPattern => folder.Length > 0 ? folder : LodsmithSettings.instance.folder;
+
+        /// <summary>File name with tokens: the form's, or the project's.</summary>
+        public string FileNamePattern => fileName.Length > 0 ? fileName : LodsmithSettings.instance.fileName;
 
         /// <summary>Words for a list: the name, the prompt or the file.</summary>
         public string Title
@@ -96,7 +99,10 @@ namespace Lodsmith.Editor
             }
         }
 
-        /// <summary>Returns what the server cannot tell: null, or one sentence with the way out.</summary>
+        /// <summary>
+        /// Returns what the server cannot tell, of the form and the project's settings: null, or one sentence with
+        /// the way out.
+        /// </summary>
         public string Problem()
         {
             bool[] sources = { prompt.Trim().Length > 0, images.Length > 0, mesh.Length > 0, job.Length > 0 };
@@ -121,8 +127,8 @@ namespace Lodsmith.Editor
                 return "Only one variant can replace a prefab, not " + variants + ".";
             }
             return Choice(Pivots, "pivot", pivot) ?? Choice(Collisions, "collision", collision)
-                ?? NamePattern.Problem("folder", folder, isFolder: true)
-                ?? NamePattern.Problem("fileName", fileName, isFolder: false);
+                ?? NamePattern.Problem("folder", FolderPattern, isFolder: true)
+                ?? NamePattern.Problem("fileName", FileNamePattern, isFolder: false);
         }
 
         /// <summary>Makes the message. Call it only without a <see cref="Problem"/>.</summary>

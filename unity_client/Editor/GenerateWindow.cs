@@ -26,10 +26,7 @@ namespace Lodsmith.Editor
         private string _problem = "";
 
         /// <summary>The window's form, for menu commands; show changes with <see cref="ShowForm"/>.</summary>
-        public GenerateForm Form
-        {
-            get { return _form; }
-        }
+        public GenerateForm Form => _form;
 
         /// <summary>Opens the window, or brings it to the front.</summary>
         public static GenerateWindow Open()

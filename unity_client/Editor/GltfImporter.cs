@@ -13,10 +13,7 @@ namespace Lodsmith.Editor
             + "Click \"Install glTFast\" in the Lodsmith window.";
 
         /// <summary>Whether the package is in the project.</summary>
-        public static bool IsInstalled
-        {
-            get { return PackageInfo.FindForAssetPath("Packages/" + Package) != null; }
-        }
+        public static bool IsInstalled => PackageInfo.FindForAssetPath("Packages/" + Package) != null;
 
         /// <summary>Starts to install it. The editor reloads when that is done; jobs go on.</summary>
         public static void Install()

@@ -26,7 +26,7 @@ namespace Lodsmith.Editor
             Root = new VisualElement();
             tree.CloneTree(Root);
             OnClick("cancel", () => _tracker.Cancel(Record));
-            OnClick("select", () => Selection.activeObject = Prefab);
+            OnClick("select", Select);
             OnClick("reimport", () => _tracker.Reimport(Record));
             OnClick("half", () => _tracker.Submit(Record.form.AtHalf(Record.jobName, Record.assets[0].triangles)));
             OnClick("again", () => _edit(Record.form));
@@ -39,11 +39,6 @@ namespace Lodsmith.Editor
         public JobRecord Record { get; private set; }
 
         public VisualElement Root { get; private set; }
-
-        private GameObject Prefab
-        {
-            get { return AssetDatabase.LoadAssetAtPath<GameObject>(Record.assets[0].prefab); }
-        }
 
         /// <summary>Shows the job as it is now.</summary>
         public void Show()
@@ -75,6 +70,12 @@ namespace Lodsmith.Editor
             {
                 Object.DestroyImmediate(_picture);
             }
+        }
+
+        private void Select()
+        {
+            string prefab = AssetImport.PrefabOf(Record.assets[0]);
+            Selection.activeObject = prefab.Length == 0 ? null : AssetDatabase.LoadAssetAtPath<GameObject>(prefab);
         }
 
         private string Status(JobView view)
@@ -114,7 +115,8 @@ namespace Lodsmith.Editor
             }
             Dispose();
             _thumbnail = Record.thumbnail;
-            _picture = new Texture2D(2, 2);
+            // Another scene destroys what is not marked so.
+            _picture = new Texture2D(2, 2) { hideFlags = HideFlags.HideAndDontSave };
             _picture.LoadImage(File.ReadAllBytes(_thumbnail));
             Root.Q("thumbnail").style.backgroundImage = new StyleBackground(_picture);
         }

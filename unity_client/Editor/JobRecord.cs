@@ -39,8 +39,11 @@ namespace Lodsmith.Editor
         /// <summary>Asset path of the GLB.</summary>
         public string glb = "";
 
-        /// <summary>Asset path of the prefab.</summary>
+        /// <summary>Asset path of the prefab when it was made.</summary>
         public string prefab = "";
+
+        /// <summary>GUID of the prefab, by which it is found after somebody has moved it.</summary>
+        public string guid = "";
 
         /// <summary>Per LOD.</summary>
         public int[] triangles = new int[0];
@@ -72,7 +75,7 @@ namespace Lodsmith.Editor
         public string message = "";
 
         /// <summary>When it was asked for: local time, "yyyy-MM-dd HH:mm".</summary>
-        public string time = DateTime.Now.ToString("yyyy-MM-dd HH:mm");
+        public string time = DateTime.Now.ToString("yyyy-MM-dd HH:mm", Culture);
 
         /// <summary>What is imported, or is just being.</summary>
         public ImportedAsset[] assets = new ImportedAsset[0];
@@ -87,10 +90,7 @@ namespace Lodsmith.Editor
         public string thumbnail = "";
 
         /// <summary>Whether nothing more happens by itself.</summary>
-        public bool HasEnded
-        {
-            get { return state >= RecordState.Imported; }
-        }
+        public bool HasEnded => state >= RecordState.Imported;
 
         /// <summary>One line for a list: "20,000 / 10,000 / 4,000 triangles".</summary>
         public string TrianglesText

@@ -398,15 +398,12 @@ namespace Lodsmith.Editor
             {
                 _store.Save();
             }
-            catch (IOException error)
+            catch (Exception error) when (error is IOException || error is UnauthorizedAccessException)
             {
                 Debug.LogWarning("Lodsmith: the list of jobs could not be written: " + error.Message);
             }
             _item.Finish(state);
-            if (_client != null)
-            {
-                _client.Dispose();
-            }
+            _client?.Dispose();
             string title = _record.form.Title;
             string text = string.Format("Lodsmith: {0}: {1} {2} ({3})", title, state, message, _record.jobName);
             if (state == RecordState.Failed)
@@ -433,14 +430,7 @@ namespace Lodsmith.Editor
             });
         }
 
-        private void Notify()
-        {
-            Action changed = Changed;
-            if (changed != null)
-            {
-                changed();
-            }
-        }
+        private void Notify() => Changed?.Invoke();
 
         private string CachePath(Digest digest, string suffix)
         {

@@ -45,10 +45,7 @@ namespace Lodsmith.Editor
         }
 
         /// <summary>Newest first.</summary>
-        public IReadOnlyList<JobRecord> Records
-        {
-            get { return _records; }
-        }
+        public IReadOnlyList<JobRecord> Records => _records;
 
         /// <summary>Adds a job and saves.</summary>
         public void Add(JobRecord record)

@@ -12,6 +12,8 @@ namespace Lodsmith.Editor
     /// </summary>
     internal sealed class JobTracker : IDisposable
     {
+        private static JobTracker _instance;
+
         private readonly JobStore _store;
         private readonly string _cache;
         private readonly Dictionary<string, JobRun> _runs = new Dictionary<string, JobRun>();
@@ -24,8 +26,8 @@ namespace Lodsmith.Editor
             MainThread = mainThread;
         }
 
-        /// <summary>The project's own.</summary>
-        public static JobTracker Instance { get; private set; }
+        /// <summary>The project's own. Made by whoever needs it first: windows may be there before `Load` is called.</summary>
+        public static JobTracker Instance => _instance ?? (_instance = Open());
 
         /// <summary>A job got further, or was added or removed.</summary>
         public event Action<JobRecord> Changed;
@@ -37,10 +39,7 @@ namespace Lodsmith.Editor
         public TimeSpan Patience { get; set; } = TimeSpan.MaxValue;
 
         /// <summary>Newest first.</summary>
-        public IReadOnlyList<JobRecord> Records
-        {
-            get { return _store.Records; }
-        }
+        public IReadOnlyList<JobRecord> Records => _store.Records;
 
         /// <summary>Asks for an asset. Returns at once.</summary>
         /// <param name="server">Null: the project's.</param>
@@ -53,8 +52,7 @@ namespace Lodsmith.Editor
         public JobRecord Reimport(JobRecord record)
         {
             GenerateForm form = record.form.Clone();
-            bool isThere = record.assets.Length == 1 && File.Exists(record.assets[0].prefab);
-            form.replaces = isThere ? record.assets[0].prefab : "";
+            form.replaces = record.assets.Length == 1 ? AssetImport.PrefabOf(record.assets[0]) : "";
             form.place = false;
             JobRecord again = new JobRecord { form = form, server = record.server, jobName = record.jobName };
             again.state = RecordState.Running;
@@ -115,21 +113,23 @@ namespace Lodsmith.Editor
         [InitializeOnLoadMethod]
         private static void Load()
         {
-            // Unity's helpers for imports load the scripts too, and must not do the editor's work.
-            if (AssetDatabase.IsAssetImportWorkerProcess())
-            {
-                return;
-            }
-            MainThread mainThread = new MainThread();
-            Instance = new JobTracker(new JobStore("UserSettings/LodsmithJobs.json"), mainThread, "Library/Lodsmith");
-            EditorApplication.update += mainThread.Drain;
-            AssemblyReloadEvents.beforeAssemblyReload += Instance.Dispose;
-            // A build in batch mode must not find assets in it that somebody asked for at a desk.
-            if (!UnityEngine.Application.isBatchMode)
+            // Unity's helpers for imports load the scripts too, and must not do the editor's work. A build in batch
+            // mode must not find assets in it that somebody asked for at a desk.
+            if (!AssetDatabase.IsAssetImportWorkerProcess() && !UnityEngine.Application.isBatchMode)
             {
                 // Not at once: while the domain loads, assets must not be touched.
                 EditorApplication.delayCall += Instance.Resume;
             }
+        }
+
+        private static JobTracker Open()
+        {
+            MainThread mainThread = new MainThread();
+            JobTracker tracker = new JobTracker(
+                new JobStore("UserSettings/LodsmithJobs.json"), mainThread, "Library/Lodsmith");
+            EditorApplication.update += mainThread.Drain;
+            AssemblyReloadEvents.beforeAssemblyReload += tracker.Dispose;
+            return tracker;
         }
 
         private JobRecord Add(JobRecord record)
@@ -155,13 +155,6 @@ namespace Lodsmith.Editor
             run.Start();
         }
 
-        private void Notify(JobRecord record)
-        {
-            Action<JobRecord> changed = Changed;
-            if (changed != null)
-            {
-                changed(record);
-            }
-        }
+        private void Notify(JobRecord record) => Changed?.Invoke(record);
     }
 }

@@ -18,10 +18,7 @@ namespace Lodsmith.Editor
         public double Fraction;
 
         /// <summary>"sparse structure 40 %".</summary>
-        public string LabelWithFraction
-        {
-            get { return Label + " " + Math.Floor(100 * Fraction) + " %"; }
-        }
+        public string LabelWithFraction => Label + " " + Math.Floor(100 * Fraction) + " %";
 
         public StageState State;
 
@@ -52,18 +49,9 @@ namespace Lodsmith.Editor
         public Job Finished { get; private set; }
 
         /// <summary>The stage that works now, "" if none does.</summary>
-        public string StepLabel
-        {
-            get
-            {
-                return Now == null ? "" : Now.Label;
-            }
-        }
+        public string StepLabel => Now == null ? "" : Now.Label;
 
-        private StageRow Now
-        {
-            get { return Stages.LastOrDefault(row => row.State == StageState.Running); }
-        }
+        private StageRow Now => Stages.LastOrDefault(row => row.State == StageState.Running);
 
         /// <summary>One line: what happens now and how long it takes.</summary>
         public string Status

@@ -34,7 +34,7 @@ namespace Lodsmith.Editor
         [Tooltip("File name of prefab and GLB without suffix. Tokens as above.")]
         public string fileName = "{name}";
 
-        [Tooltip("Fade between LODs over some frames instead of switching.")]
+        [Tooltip("Fade between LODs over some frames, where the materials' shader can. glTFast's cannot: they switch.")]
         public bool crossFade = true;
 
         [Tooltip("Static flags of new prefabs.")]

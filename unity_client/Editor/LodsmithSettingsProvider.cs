@@ -45,8 +45,11 @@ namespace Lodsmith.Editor
             token.RegisterValueChangedCallback(change => TokenStore.Write(settings.server, change.newValue.Trim()));
             root.Add(token);
 
-            // A ScriptableSingleton is saved by whoever changes it.
-            root.TrackSerializedObjectValue(serialized, changed => settings.Save());
+            root.TrackSerializedObjectValue(serialized, changed =>
+            {
+                settings.Save(); // a ScriptableSingleton is saved by whoever changes it
+                token.SetValueWithoutNotify(TokenStore.Read(settings.server)); // each server has its own
+            });
             root.Bind(serialized);
         }
     }

@@ -24,6 +24,15 @@ namespace Lodsmith.Editor
             window.ShowForm();
         }
 
+        [MenuItem("GameObject/Lodsmith/Generate Here", false, 19)]
+        public static void GenerateIntoScene()
+        {
+            GenerateWindow window = GenerateWindow.Open();
+            window.Form.replaces = "";
+            window.Form.place = true;
+            window.ShowForm();
+        }
+
         [MenuItem("GameObject/Lodsmith/Make LODs", false, 20)]
         [MenuItem("Assets/Lodsmith/Make LODs")]
         public static void MakeLods()

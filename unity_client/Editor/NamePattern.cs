@@ -26,10 +26,6 @@ namespace Lodsmith.Editor
         /// <summary>Returns null, or one sentence with the way out.</summary>
         public static string Problem(string field, string pattern, bool isFolder)
         {
-            if (pattern.Length == 0)
-            {
-                return null;
-            }
             string unknown = Token.Matches(pattern).Cast<Match>()
                 .Select(match => match.Groups[1].Value).FirstOrDefault(token => !Tokens.Contains(token));
             if (unknown != null)
@@ -41,8 +37,8 @@ namespace Lodsmith.Editor
                 return field + " must be Assets or begin with Assets/, got \"" + pattern + "\".";
             }
             string[] parts = pattern.Split('/');
-            // Unity ignores what begins with a dot or ends with ~; Windows drops dots at the end.
-            bool isBad = parts.Any(part => part.Trim().Length == 0 || part[0] == '.' || ".~".Contains(part.Last()));
+            // Unity ignores what begins with a dot or ends with ~; Windows drops dots and blanks at the end.
+            bool isBad = parts.Any(part => part.Length == 0 || part[0] == '.' || ".~ ".Contains(part.Last()));
             if (isBad || pattern.IndexOfAny(Forbidden) >= 0 || (!isFolder && parts.Length > 1))
             {
                 return field + " is no name that Unity and every system take: \"" + pattern + "\".";

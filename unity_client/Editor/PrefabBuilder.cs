@@ -25,7 +25,9 @@ namespace Lodsmith.Editor
             }
             if (meshes.Count == 0)
             {
-                throw new ImportException(GltfImporter.Missing);
+                throw new ImportException(GltfImporter.IsInstalled
+                    ? glb + " has no meshes after its import; see the console."
+                    : GltfImporter.Missing);
             }
             GameObject main = AssetDatabase.LoadAssetAtPath<GameObject>(glb);
             MeshRenderer shown = main == null ? null : main.GetComponentInChildren<MeshRenderer>();
@@ -64,6 +66,7 @@ namespace Lodsmith.Editor
             GameObject root, AssetFacts facts, Dictionary<string, Mesh> meshes, Material[] materials, bool crossFade)
         {
             LODGroup group = root.AddComponent<LODGroup>();
+            bool isFading = crossFade && materials.All(CanFade);
             MeshRenderer[] renderers = new MeshRenderer[facts.Triangles.Count];
             for (int level = 0; level < renderers.Length; level++)
             {
@@ -72,8 +75,8 @@ namespace Lodsmith.Editor
                 renderers[level] = part.AddComponent<MeshRenderer>();
                 renderers[level].sharedMaterials = materials;
             }
-            group.fadeMode = crossFade ? LODFadeMode.CrossFade : LODFadeMode.None;
-            group.animateCrossFading = crossFade;
+            group.fadeMode = isFading ? LODFadeMode.CrossFade : LODFadeMode.None;
+            group.animateCrossFading = isFading;
 
             // The group's size is known once it has renderers, and heights depend on the size.
             float[] falling = Enumerable.Range(0, renderers.Length).Select(level => 1f / (level + 2)).ToArray();
@@ -81,6 +84,15 @@ namespace Lodsmith.Editor
             group.RecalculateBounds();
             float diagonal = Find(meshes, new[] { facts.LodMesh(0) }).bounds.size.magnitude;
             group.SetLODs(Levels(LodTransitions.Heights(facts.Coverages, group.size, diagonal), renderers));
+        }
+
+        /// <summary>
+        /// Whether a material's shader knows how to fade. With another one both LODs are drawn in full, one in the
+        /// other, for as long as the fading takes.
+        /// </summary>
+        private static bool CanFade(Material material)
+        {
+            return material.shader.keywordSpace.FindKeyword("LOD_FADE_CROSSFADE").isValid;
         }
 
         private static LOD[] Levels(float[] heights, MeshRenderer[] renderers)

@@ -34,6 +34,10 @@ namespace Lodsmith.Editor
         /// <summary>Shows how far the job is.</summary>
         public void Report(JobView view)
         {
+            if (!Progress.Exists(_id)) // the user's cancel there ends the item before the job
+            {
+                return;
+            }
             Progress.Report(_id, (float)view.Fraction, view.Status);
             Progress.SetStepLabel(_id, view.StepLabel);
             if (view.Remaining != null)
@@ -47,6 +51,10 @@ namespace Lodsmith.Editor
         public void Finish(RecordState state)
         {
             SessionState.EraseInt(_key);
+            if (!Progress.Exists(_id))
+            {
+                return;
+            }
             Progress.UnregisterCancelCallback(_id);
             Progress.Finish(_id, state == RecordState.Imported ? Progress.Status.Succeeded
                 : state == RecordState.Failed ? Progress.Status.Failed : Progress.Status.Canceled);

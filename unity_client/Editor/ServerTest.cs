@@ -29,7 +29,7 @@ namespace Lodsmith.Editor
                     var info = await client.GetServerInfoAsync(CancellationToken.None).ConfigureAwait(false);
                     mainThread.Post(() => answer(Summary(info), null));
                 }
-                catch (LodsmithException error)
+                catch (Exception error) // whatever it is: somebody waits for the answer
                 {
                     mainThread.Post(() => answer(error.Message, error));
                 }

@@ -31,6 +31,7 @@ namespace UnityEditor
 
         public static void ImportAsset(string path, ImportAssetOptions options)
         {
+            EngineThread.CheckAssets("ImportAsset");
             EditorFaults.Throw("import " + path);
             if (!File.Exists(path) && !Directory.Exists(path))
             {
@@ -61,6 +62,7 @@ namespace UnityEditor
 
         public static string GetAssetPath(Object assetObject)
         {
+            EngineThread.Check("GetAssetPath");
             return Loaded.Where(pair => pair.Value.Any(one => ReferenceEquals(one, assetObject)))
                 .Select(pair => pair.Key).FirstOrDefault() ?? "";
         }
@@ -71,6 +73,16 @@ namespace UnityEditor
                 : "";
         }
 
+        /// <summary>Also of an asset that was moved together with its .meta.</summary>
+        public static string GUIDToAssetPath(string guid)
+        {
+            EngineThread.Check("GUIDToAssetPath");
+            string meta = guid.Length == 0 ? null
+                : Directory.GetFiles("Assets", "*.meta", SearchOption.AllDirectories)
+                    .FirstOrDefault(path => File.ReadAllText(path).Trim() == "guid: " + guid);
+            return meta == null ? "" : meta.Substring(0, meta.Length - ".meta".Length).Replace('\\', '/');
+        }
+
         public static bool IsValidFolder(string path)
         {
             return Directory.Exists(path) && (path == "Assets" || File.Exists(path + ".meta"));
@@ -78,6 +90,7 @@ namespace UnityEditor
 
         public static string CreateFolder(string parentFolder, string newFolderName)
         {
+            EngineThread.CheckAssets("CreateFolder");
             if (!IsValidFolder(parentFolder))
             {
                 Debug.LogError("CreateFolder: there is no folder " + parentFolder);
@@ -92,6 +105,7 @@ namespace UnityEditor
 
         public static bool DeleteAsset(string path)
         {
+            EngineThread.CheckAssets("DeleteAsset");
             bool isKnown = File.Exists(path + ".meta");
             if (!isKnown)
             {
@@ -107,13 +121,27 @@ namespace UnityEditor
             return true;
         }
 
-        internal static void Reload()
+        /// <summary>Returns "", or what went wrong.</summary>
+        public static string MoveAsset(string oldPath, string newPath)
         {
-            Loaded.Clear();
+            EngineThread.CheckAssets("MoveAsset");
+            if (!File.Exists(oldPath + ".meta"))
+            {
+                return "there is no asset " + oldPath;
+            }
+            File.Move(oldPath, newPath);
+            File.Move(oldPath + ".meta", newPath + ".meta");
+            Loaded.Remove(oldPath);
+            return "";
         }
 
         private static List<Object> Load(string path)
         {
+            EngineThread.Check("LoadAsset");
+            if (EngineThread.IsLoading)
+            {
+                return new List<Object>(); // nothing has been imported yet, perhaps
+            }
             List<Object> objects;
             if (path == null || Loaded.TryGetValue(path, out objects))
             {

@@ -80,17 +80,20 @@ namespace UnityEditor
     {
         public static int GetInt(string key, int defaultValue)
         {
+            EngineThread.Check("GetInt");
             return int.Parse(
                 EngineMemory.Current.Read("session/" + key, defaultValue.ToString(CultureInfo.InvariantCulture)));
         }
 
         public static void SetInt(string key, int value)
         {
+            EngineThread.Check("SetInt");
             EngineMemory.Current.Write("session/" + key, value.ToString(CultureInfo.InvariantCulture));
         }
 
         public static void EraseInt(string key)
         {
+            EngineThread.Check("EraseInt");
             EngineMemory.Current.Write("session/" + key, null);
         }
     }
@@ -99,16 +102,19 @@ namespace UnityEditor
     {
         public static string GetString(string key, string defaultValue)
         {
+            EngineThread.Check("GetString");
             return EngineMemory.Current.Read("prefs/" + key, defaultValue);
         }
 
         public static void SetString(string key, string value)
         {
+            EngineThread.Check("SetString");
             EngineMemory.Current.Write("prefs/" + key, value);
         }
 
         public static void DeleteKey(string key)
         {
+            EngineThread.Check("DeleteKey");
             EngineMemory.Current.Write("prefs/" + key, null);
         }
     }
@@ -122,7 +128,7 @@ namespace UnityEditor
         public enum Options
         {
             None = 0,
-            Unmanaged = 32,
+            Unmanaged = 16,
         }
 
         public enum Status
@@ -155,12 +161,14 @@ namespace UnityEditor
 
         public static void Report(int id, float progress, string description)
         {
+            Check(id);
             EngineMemory.Current.Note("progress " + id + " "
                 + progress.ToString("0.000", CultureInfo.InvariantCulture) + " " + description);
         }
 
         public static void SetStepLabel(int id, string label)
         {
+            Check(id);
             EngineMemory.Current.Write("progress/" + id + "/step", label);
         }
 
@@ -186,13 +194,28 @@ namespace UnityEditor
 
         public static void Finish(int id, Status status = Status.Succeeded)
         {
+            Check(id);
             EngineMemory.Current.Write("progress/" + id, null);
             EngineMemory.Current.Note("progress " + id + " finish " + status);
         }
 
+        /// <summary>What the user's click does. The item is over at once, whatever the task still has to do.</summary>
         public static bool Cancel(int id)
         {
-            return Callbacks.ContainsKey(id) && Callbacks[id]();
+            bool isCancelled = Callbacks.ContainsKey(id) && Callbacks[id]();
+            if (isCancelled && Exists(id))
+            {
+                Finish(id, Status.Canceled);
+            }
+            return isCancelled;
+        }
+
+        private static void Check(int id)
+        {
+            if (!Exists(id))
+            {
+                Debug.LogError("there is no progress item " + id);
+            }
         }
     }
 
@@ -281,13 +304,13 @@ namespace UnityEditor
 
     /// <summary>
     /// Windows are made by `GetWindow`, once each. `CreateGUI` comes with the next turn of the loop: nobody may
-    /// count on it before.
+    /// count on it before. A domain reload destroys them, and makes them anew with their serialized fields.
     /// </summary>
     public class EditorWindow : ScriptableObject
     {
         private static readonly List<EditorWindow> OpenWindows = new List<EditorWindow>();
 
-        public VisualElement rootVisualElement { get; } = new VisualElement();
+        public VisualElement rootVisualElement { get; } = new VisualElement { IsRoot = true };
 
         public static T GetWindow<T>(string title) where T : EditorWindow
         {
@@ -305,6 +328,32 @@ namespace UnityEditor
         {
             OpenWindows.Remove(this);
             Send("OnDisable");
+        }
+
+        internal static void BackUp()
+        {
+            foreach (EditorWindow window in OpenWindows)
+            {
+                EngineMemory.Current.Write("window/" + window.GetType().FullName, JsonUtility.ToJson(window));
+                window.Send("OnDisable");
+            }
+        }
+
+        internal static void Restore(Assembly scripts)
+        {
+            foreach (Type type in scripts.GetTypes())
+            {
+                string key = "window/" + type.FullName;
+                string fields = EngineMemory.Current.Read(key, null);
+                if (fields != null)
+                {
+                    EngineMemory.Current.Write(key, null);
+                    EditorWindow window = (EditorWindow)Activator.CreateInstance(type, true);
+                    JsonUtility.FromJsonOverwrite(fields, window);
+                    OpenWindows.Add(window);
+                    window.Send("CreateGUI");
+                }
+            }
         }
 
         private void Send(string message)
@@ -343,6 +392,7 @@ namespace UnityEditor
         {
             get
             {
+                EngineThread.Check("instance");
                 if (s_instance == null)
                 {
                     s_instance = (T)Activator.CreateInstance(typeof(T), true);
@@ -483,5 +533,34 @@ namespace UnityEditor.PackageManager.Requests
         internal AddRequest()
         {
         }
+    }
+}
+
+namespace UnityEditor.SceneManagement
+{
+    public enum NewSceneSetup
+    {
+        EmptyScene,
+    }
+
+    public sealed class EditorSceneManager
+    {
+        /// <summary>Opens a scene instead of the one that is open, which takes with it what is not marked to stay.</summary>
+        public static UnityEngine.SceneManagement.Scene NewScene(NewSceneSetup setup)
+        {
+            foreach (GameObject root in Scene.Objects.ToArray())
+            {
+                Object.DestroyImmediate(root);
+            }
+            Texture2D.DestroyUnsaved();
+            return new UnityEngine.SceneManagement.Scene();
+        }
+    }
+}
+
+namespace UnityEngine.SceneManagement
+{
+    public struct Scene
+    {
     }
 }

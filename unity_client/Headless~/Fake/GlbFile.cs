@@ -8,9 +8,10 @@ using UnityEngine;
 namespace Headless
 {
     /// <summary>
-    /// What a glTF importer of Unity makes of a GLB: every mesh of the file is a sub-asset by its own name, also
-    /// those that no node uses; the main object shows the scene; materials are sub-assets. Only what the
-    /// package looks at: names, counts and boxes.
+    /// What glTFast 6.14 makes of a GLB: every mesh of the file is a sub-asset by its own name, also those that no
+    /// node uses; the main object is the scene, or its node where there is only one, named after the file; materials
+    /// are sub-assets, and one more where a mesh has none. Only what the package looks at: names, counts and boxes.
+    /// Source: GltfImporter.cs and GltfImport.cs of com.unity.cloud.gltfast.
     /// </summary>
     internal static class GlbFile
     {
@@ -30,24 +31,45 @@ namespace Headless
             List<Dictionary<string, object>> accessors = Items(document, "accessors");
             List<Mesh> meshes = Items(document, "meshes").Select(one => Mesh(one, accessors)).ToList();
 
-            GameObject main = new GameObject(Path.GetFileNameWithoutExtension(path));
-            Scene.Objects.Remove(main);
             List<Dictionary<string, object>> nodes = Items(document, "nodes");
-            Dictionary<string, object> scene = Items(document, "scenes").First();
-            foreach (object index in (List<object>)scene["nodes"])
+            List<GameObject> roots = ((List<object>)Items(document, "scenes").First()["nodes"])
+                .Select(index => Node(nodes[(int)(long)index], meshes, Items(document, "meshes"), materials)).ToList();
+            GameObject main = roots.Count == 1 ? roots[0] : new GameObject("");
+            foreach (GameObject root in roots.Where(one => one != main))
             {
-                Dictionary<string, object> node = nodes[(int)(long)index];
-                GameObject part = new GameObject((string)node["name"]);
-                part.transform.SetParent(main.transform, false);
-                part.AddComponent<MeshFilter>().sharedMesh = meshes[(int)(long)node["mesh"]];
-                part.AddComponent<MeshRenderer>().sharedMaterials = materials.Take(1).ToArray();
+                root.transform.SetParent(main.transform, false);
             }
-            return new UnityEngine.Object[] { main }.Concat(meshes).Concat(materials).ToList();
+            main.name = Path.GetFileNameWithoutExtension(path);
+            Scene.Objects.Remove(main);
+            if (Items(document, "meshes").Any(mesh => !Primitive(mesh).ContainsKey("material")))
+            {
+                materials.Add(new Material { name = "glTF-Default-Material" });
+            }
+            return new UnityEngine.Object[] { main }.Concat(materials).Concat(meshes).ToList();
+        }
+
+        private static GameObject Node(
+            Dictionary<string, object> node,
+            List<Mesh> meshes,
+            List<Dictionary<string, object>> described,
+            List<Material> materials)
+        {
+            int mesh = (int)(long)node["mesh"];
+            GameObject part = new GameObject((string)node["name"]);
+            part.AddComponent<MeshFilter>().sharedMesh = meshes[mesh];
+            Material material = materials[(int)(long)Primitive(described[mesh])["material"]];
+            part.AddComponent<MeshRenderer>().sharedMaterials = new[] { material };
+            return part;
+        }
+
+        private static Dictionary<string, object> Primitive(Dictionary<string, object> mesh)
+        {
+            return Items(mesh, "primitives").Single();
         }
 
         private static Mesh Mesh(Dictionary<string, object> mesh, List<Dictionary<string, object>> accessors)
         {
-            Dictionary<string, object> primitive = Items(mesh, "primitives").Single();
+            Dictionary<string, object> primitive = Primitive(mesh);
             var attributes = (Dictionary<string, object>)primitive["attributes"];
             Dictionary<string, object> positions = accessors[(int)(long)attributes["POSITION"]];
             float[] low = Numbers(positions["min"]);

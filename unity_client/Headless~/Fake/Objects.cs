@@ -23,6 +23,7 @@ namespace UnityEngine
 
         public static void DestroyImmediate(Object obj)
         {
+            EngineThread.Check("DestroyImmediate");
             GameObject whole = obj as GameObject;
             foreach (GameObject part in whole == null ? Enumerable.Empty<GameObject>() : whole.Tree().ToList())
             {
@@ -93,6 +94,7 @@ namespace UnityEngine
 
         public GameObject(string name)
         {
+            EngineThread.Check("GameObject");
             this.name = name;
             AddComponent<Transform>();
             Scene.Objects.Add(this);
@@ -139,6 +141,21 @@ namespace UnityEngine
     {
         internal Material()
         {
+        }
+
+        public Shader shader { get; } = new Shader();
+    }
+
+    /// <summary>glTFast's shaders, which do not fade between LODs; or, if it is wanted, one that does.</summary>
+    public sealed class Shader : Object
+    {
+        internal Shader()
+        {
+        }
+
+        public Rendering.LocalKeywordSpace keywordSpace
+        {
+            get { return new Rendering.LocalKeywordSpace(); }
         }
     }
 
@@ -239,10 +256,24 @@ namespace UnityEngine
 
     public sealed class Texture2D : Object
     {
+        private const HideFlags DontSave = (HideFlags)52; // a part of HideAndDontSave
+
+        private static readonly List<Texture2D> All = new List<Texture2D>();
+
         internal byte[] Content;
 
         public Texture2D(int width, int height)
         {
+            All.Add(this);
+        }
+
+        /// <summary>Another scene was opened.</summary>
+        internal static void DestroyUnsaved()
+        {
+            foreach (Texture2D texture in All.Where(one => (one.hideFlags & DontSave) != DontSave))
+            {
+                DestroyImmediate(texture);
+            }
         }
     }
 
@@ -299,6 +330,32 @@ namespace UnityEngine
         public TooltipAttribute(string tooltip)
         {
             this.tooltip = tooltip;
+        }
+    }
+}
+
+namespace UnityEngine.Rendering
+{
+    public struct LocalKeywordSpace
+    {
+        public LocalKeyword FindKeyword(string name)
+        {
+            return new LocalKeyword(name);
+        }
+    }
+
+    public struct LocalKeyword
+    {
+        private readonly string _name;
+
+        internal LocalKeyword(string name)
+        {
+            _name = name;
+        }
+
+        public bool isValid
+        {
+            get { return _name == Environment.GetEnvironmentVariable("LODSMITH_FAKE_SHADER_KEYWORD"); }
         }
     }
 }

@@ -15,13 +15,14 @@ namespace UnityEditor
     {
         public static GameObject SaveAsPrefabAsset(GameObject instanceRoot, string assetPath, out bool success)
         {
+            EngineThread.CheckAssets("SaveAsPrefabAsset");
             EditorFaults.Throw("save " + assetPath);
-            success = Directory.Exists(Path.GetDirectoryName(assetPath));
-            if (!success)
+            if (!Directory.Exists(Path.GetDirectoryName(assetPath)))
             {
-                return null;
+                throw new ArgumentException("Given path does not exist: '" + assetPath + "'");
             }
-            File.WriteAllText(assetPath, PrefabFile.Write(instanceRoot));
+            success = true;
+            File.WriteAllText(assetPath, PrefabFile.Write(instanceRoot, assetPath));
             AssetDatabase.ImportAsset(assetPath, ImportAssetOptions.ForceSynchronousImport);
             return AssetDatabase.LoadAssetAtPath<GameObject>(assetPath);
         }
@@ -49,11 +50,26 @@ namespace Headless
     /// <summary>Prefabs as JSON, where Unity has YAML: meshes and materials are references to path and name.</summary>
     internal static class PrefabFile
     {
-        public static string Write(GameObject root)
+        /// <param name="path">What is there is replaced: parts of the same name keep their identity, as in Unity.</param>
+        public static string Write(GameObject root, string path)
         {
+            Dictionary<string, object> ids = new Dictionary<string, object>();
+            if (File.Exists(path))
+            {
+                Collect(ids, (Dictionary<string, object>)Json.Parse(File.ReadAllText(path)));
+            }
             StringBuilder text = new StringBuilder();
-            Write(text, root, "\n");
+            Write(text, root, ids, "\n");
             return text.Append("\n").ToString();
+        }
+
+        private static void Collect(Dictionary<string, object> ids, Dictionary<string, object> part)
+        {
+            ids[(string)part["name"]] = part["id"];
+            foreach (object child in (List<object>)part["children"])
+            {
+                Collect(ids, (Dictionary<string, object>)child);
+            }
         }
 
         public static GameObject Read(string path)
@@ -63,10 +79,11 @@ namespace Headless
             return root;
         }
 
-        private static void Write(StringBuilder text, GameObject part, string line)
+        private static void Write(StringBuilder text, GameObject part, Dictionary<string, object> ids, string line)
         {
             string inner = line + "  ";
-            text.Append("{" + inner + "\"name\": " + Json.Quote(part.name) + "," + inner + "\"layer\": " + part.layer
+            object id = ids.ContainsKey(part.name) ? ids[part.name] : Guid.NewGuid().ToString("N");
+            text.Append("{" + inner + "\"name\": " + Json.Quote(part.name) + "," + inner + "\"id\": \"" + id + "\"," + inner + "\"layer\": " + part.layer
                 + "," + inner + "\"static\": " + (int)part.StaticFlags + "," + inner + "\"components\": [");
             text.Append(string.Join(",", part.Components.Where(one => !(one is Transform))
                 .Select(one => inner + "  " + Describe(one)).ToArray()));
@@ -74,7 +91,7 @@ namespace Headless
             for (int index = 0; index < part.transform.Children.Count; index++)
             {
                 text.Append(index == 0 ? inner + "  " : "," + inner + "  ");
-                Write(text, part.transform.Children[index].gameObject, inner + "  ");
+                Write(text, part.transform.Children[index].gameObject, ids, inner + "  ");
             }
             text.Append("]" + line + "}");
         }

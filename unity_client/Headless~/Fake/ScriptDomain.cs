@@ -18,7 +18,10 @@ namespace Headless
         public void Load(EngineMemory memory, string assembly)
         {
             EngineMemory.Current = memory;
+            EngineThread.Begin();
             _scripts = Assembly.LoadFrom(assembly);
+            EditorWindow.Restore(_scripts); // no order is promised: the worse one
+            EngineThread.IsLoading = true;
             const BindingFlags all = BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic;
             foreach (MethodInfo method in _scripts.GetTypes().SelectMany(type => type.GetMethods(all)))
             {
@@ -27,6 +30,7 @@ namespace Headless
                     method.Invoke(null, null);
                 }
             }
+            EngineThread.IsLoading = false;
         }
 
         /// <summary>One turn of the editor's loop.</summary>
@@ -58,6 +62,7 @@ namespace Headless
         public void BeforeReload()
         {
             AssemblyReloadEvents.Raise();
+            EditorWindow.BackUp();
         }
 
         public override object InitializeLifetimeService()

@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Linq;
+using System.Reflection;
 using Headless;
 using UnityEditor;
 
@@ -22,14 +23,20 @@ namespace UnityEngine.UIElements
         }
     }
 
+    public struct Background
+    {
+        public Texture2D texture { get; internal set; }
+    }
+
     public struct StyleBackground
     {
-        internal readonly Texture2D Texture;
-
         public StyleBackground(Texture2D v)
+            : this()
         {
-            Texture = v;
+            value = new Background { texture = v };
         }
+
+        public Background value { get; private set; }
     }
 
     public interface IStyle
@@ -124,9 +131,12 @@ namespace UnityEngine.UIElements
         }
     }
 
+    /// <summary>Elements. Events only reach what is in a window, and their values change in silence elsewhere.</summary>
     public class VisualElement : IStyle
     {
         internal readonly List<VisualElement> Nested = new List<VisualElement>();
+        internal bool IsRoot;
+        private VisualElement _parent;
         private readonly List<Delegate> _callbacks = new List<Delegate>();
         private readonly List<StyleSheet> _sheets = new List<StyleSheet>();
 
@@ -163,13 +173,20 @@ namespace UnityEngine.UIElements
             enabledSelf = value;
         }
 
+        internal bool IsInWindow
+        {
+            get { return IsRoot || (_parent != null && _parent.IsInWindow); }
+        }
+
         public void Add(VisualElement child)
         {
             Nested.Add(child);
+            child._parent = this;
         }
 
         public void Clear()
         {
+            Nested.ForEach(child => child._parent = null);
             Nested.Clear();
         }
 
@@ -180,7 +197,7 @@ namespace UnityEngine.UIElements
 
         public virtual void SendEvent(EventBase e)
         {
-            foreach (Delegate callback in _callbacks.ToList())
+            foreach (Delegate callback in IsInWindow ? _callbacks.ToArray() : new Delegate[0])
             {
                 if (callback.Method.GetParameters().Last().ParameterType.IsInstanceOfType(e))
                 {
@@ -232,7 +249,7 @@ namespace UnityEngine.UIElements
         public override void SendEvent(EventBase e)
         {
             base.SendEvent(e);
-            if (e is NavigationSubmitEvent && enabledSelf && clicked != null)
+            if (e is NavigationSubmitEvent && enabledSelf && IsInWindow && clicked != null)
             {
                 clicked();
             }
@@ -384,7 +401,7 @@ namespace UnityEditor.UIElements
         }
     }
 
-    /// <summary>Shows a property. As in Unity it is greyed out where the object is not editable.</summary>
+    /// <summary>Shows a property, once it is bound. Greyed out where the object is not editable, as in Unity.</summary>
     public class PropertyField : VisualElement
     {
         internal readonly SerializedProperty Property;
@@ -396,15 +413,30 @@ namespace UnityEditor.UIElements
                 throw new ArgumentNullException("property");
             }
             Property = property;
-            name = "PropertyField:" + property.Field.Name;
             SetEnabled((property.Object.Target.hideFlags & UnityEngine.HideFlags.NotEditable) == 0);
         }
     }
 
     public static class BindingExtensions
     {
+        /// <summary>Fills the fields. Only texts can be edited here.</summary>
         public static void Bind(this VisualElement element, SerializedObject obj)
         {
+            foreach (PropertyField shown in element.Tree().OfType<PropertyField>().ToList())
+            {
+                FieldInfo field = shown.Property.Field;
+                if (field.FieldType == typeof(string))
+                {
+                    TextField text = new TextField(field.Name);
+                    text.SetValueWithoutNotify((string)field.GetValue(obj.Target));
+                    text.RegisterValueChangedCallback(change =>
+                    {
+                        field.SetValue(obj.Target, change.newValue);
+                        obj.Changed(obj);
+                    });
+                    shown.Add(text);
+                }
+            }
         }
 
         public static void TrackSerializedObjectValue(

@@ -1,5 +1,7 @@
 using System.Linq;
+using UnityEditor;
 using UnityEngine;
+using UnityEngine.UIElements;
 
 namespace Lodsmith.Editor.Tests
 {
@@ -15,6 +17,13 @@ namespace Lodsmith.Editor.Tests
         public static string Cancel(string id)
         {
             JobTracker.Instance.Cancel(JobTracker.Instance.Records.First(record => record.id == id));
+            return "";
+        }
+
+        /// <summary>As the user does in Unity's list of background tasks.</summary>
+        public static string CancelProgress(string item)
+        {
+            Progress.Cancel(int.Parse(item));
             return "";
         }
 
@@ -60,6 +69,23 @@ namespace Lodsmith.Editor.Tests
         private static string IsAt(RecordState state)
         {
             return JobTracker.Instance.Records[0].state >= state ? "yes" : "no";
+        }
+
+        /// <summary>Opens the window and types a prompt, once it is there.</summary>
+        public static string Type(string prompt)
+        {
+            GenerateWindow.Open().Form.prompt = prompt;
+            return "";
+        }
+
+        /// <summary>What the window shows: its prompt and the titles of its cards.</summary>
+        public static string Window()
+        {
+            VisualElement root = GenerateWindow.Open().rootVisualElement;
+            VisualElement jobs = root.Q("jobs");
+            string[] titles = Enumerable.Range(0, jobs.childCount)
+                .Select(index => jobs.ElementAt(index).Q<Label>("title").text).ToArray();
+            return root.Q<TextField>("prompt").value + ": " + string.Join(", ", titles);
         }
 
         /// <summary>Points the project at a server.</summary>

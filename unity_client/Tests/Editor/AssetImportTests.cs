@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.IO;
 using System.Linq;
 using Lodsmith.V1;
@@ -25,7 +26,6 @@ namespace Lodsmith.Editor.Tests
         {
             LodsmithSettings.instance.layer = 0;
             LodsmithSettings.instance.staticFlags = 0;
-            LodsmithSettings.instance.crossFade = true;
             _project.Delete();
         }
 
@@ -53,7 +53,8 @@ namespace Lodsmith.Editor.Tests
             LODGroup group = prefab.GetComponent<LODGroup>();
             LOD[] lods = group.GetLODs();
             Assert.AreEqual(3, lods.Length);
-            Assert.AreEqual(LODFadeMode.CrossFade, group.fadeMode);
+            Assert.AreEqual(LODFadeMode.None, group.fadeMode, "glTFast's shaders cannot fade");
+            Assert.IsFalse(group.animateCrossFading);
             for (int level = 0; level < lods.Length; level++)
             {
                 Renderer renderer = lods[level].renderers.Single();
@@ -78,12 +79,10 @@ namespace Lodsmith.Editor.Tests
         }
 
         [Test]
-        public void WithoutCrossFadeLodsSwitch()
+        public void WithoutHullsThereAreNoColliders()
         {
-            LodsmithSettings.instance.crossFade = false;
             Import(Record(), hulls: 0);
             GameObject prefab = AssetDatabase.LoadAssetAtPath<GameObject>(Prefab);
-            Assert.AreEqual(LODFadeMode.None, prefab.GetComponent<LODGroup>().fadeMode);
             Assert.AreEqual(0, prefab.GetComponentsInChildren<MeshCollider>(true).Length);
         }
 
@@ -106,6 +105,31 @@ namespace Lodsmith.Editor.Tests
             StringAssert.Contains("SM_Barrel_LOD2", error.Message);
             Assert.AreEqual(0, _project.Files().Length, string.Join(", ", _project.Files()));
             Assert.AreEqual(RecordState.Downloading, record.state);
+        }
+
+        [Test]
+        public void AFileThatCannotBeImportedIsNamed()
+        {
+            string file = _project.State("Barrel.glb");
+            File.WriteAllText(file, "no GLB");
+            List<AssetFacts> assets = AssetFacts.Of(SampleAsset.Job("Barrel", 2, 0));
+            ImportException error = Assert.Throws<ImportException>(
+                () => _project.Import.Run(Record(), assets, new[] { file }));
+            StringAssert.Contains("Barrel.glb has no meshes after its import; see the console", error.Message);
+            Assert.AreEqual(0, _project.Files().Length, string.Join(", ", _project.Files()));
+        }
+
+        [Test]
+        public void APrefabIsFoundWhereItWasMoved()
+        {
+            JobRecord record = Record();
+            Import(record);
+            string moved = ProjectFolder.Path + "/Moved.prefab";
+            Assert.AreEqual("", AssetDatabase.MoveAsset(Prefab, moved));
+            Assert.AreEqual(moved, AssetImport.PrefabOf(record.assets[0]));
+            AssetDatabase.DeleteAsset(moved);
+            Assert.AreEqual("", AssetImport.PrefabOf(record.assets[0]));
+            Assert.AreEqual("", AssetImport.PrefabOf(new ImportedAsset()));
         }
 
         [Test]

@@ -99,11 +99,30 @@ namespace Lodsmith.Editor.Tests
         [TestCase("no name", "\"folder\": \"Assets/../x\"")]
         [TestCase("no name", "\"fileName\": \"a/b\"")]
         [TestCase("no name", "\"fileName\": \"a:b\"")]
+        [TestCase("no name", "\"fileName\": \"a \"")]
+        [TestCase("no name", "\"folder\": \"Assets/a /b\"")]
         [TestCase("Only one variant", "\"replaces\": \"Assets/A.prefab\", \"variants\": 2")]
         public void WhatIsWrongIsNamed(string expected, string fields)
         {
             StringAssert.Contains(
                 expected, JsonUtility.FromJson<GenerateForm>("{\"prompt\": \"a\", " + fields + "}").Problem());
+        }
+
+        [Test]
+        public void TheProjectsSettingsAreLookedAtBeforeAnythingIsSent()
+        {
+            LodsmithSettings settings = LodsmithSettings.instance;
+            string folder = settings.folder;
+            settings.folder = "Props/{name}";
+            try
+            {
+                StringAssert.Contains("got \"Props/{name}\"", new GenerateForm { prompt = "a" }.Problem());
+                Assert.IsNull(new GenerateForm { prompt = "a", folder = "Assets" }.Problem());
+            }
+            finally
+            {
+                settings.folder = folder;
+            }
         }
 
         [Test]

@@ -5,6 +5,8 @@ using System.IO;
 using System.Linq;
 using NUnit.Framework;
 using UnityEditor;
+using UnityEditor.SceneManagement;
+using UnityEditor.UIElements;
 using UnityEngine;
 using UnityEngine.TestTools;
 using UnityEngine.UIElements;
@@ -34,6 +36,7 @@ namespace Lodsmith.Editor.Tests
         {
             _window.Close();
             LodsmithSettings.instance.server = _server;
+            LodsmithSettings.instance.Save();
             _project.Delete();
         }
 
@@ -153,12 +156,46 @@ namespace Lodsmith.Editor.Tests
             }
         }
 
+        /// <summary>The page of the project's settings, inside of the window: elsewhere values change in silence.</summary>
+        private VisualElement SettingsPage()
+        {
+            VisualElement page = new VisualElement();
+            _window.rootVisualElement.Add(page);
+            LodsmithSettingsProvider.Create().activateHandler("", page);
+            return page;
+        }
+
+        [UnityTest]
+        public IEnumerator TheTokenOfAnotherServerIsAnotherOne()
+        {
+            VisualElement page = SettingsPage();
+            TextField token = page.Q<TextField>("token");
+            token.value = "very secret";
+            try
+            {
+                TextField server = null;
+                while ((server = page.Q<PropertyField>().Q<TextField>()) == null)
+                {
+                    yield return null; // until Unity has bound it
+                }
+                server.value = "http://127.0.0.1:1";
+                for (int turn = 0; turn < 300 && token.value.Length > 0; turn++)
+                {
+                    yield return null;
+                }
+                Assert.AreEqual("http://127.0.0.1:1", LodsmithSettings.instance.server);
+                Assert.AreEqual("", token.value);
+            }
+            finally
+            {
+                TokenStore.Write(_server, "");
+            }
+        }
+
         [Test]
         public void TheTokenIsNotInTheProject()
         {
-            VisualElement page = new VisualElement();
-            LodsmithSettingsProvider.Create().activateHandler("", page);
-            TextField token = page.Q<TextField>("token");
+            TextField token = SettingsPage().Q<TextField>("token");
             token.value = "very secret";
             LodsmithSettings.instance.Save();
             try
@@ -221,6 +258,31 @@ namespace Lodsmith.Editor.Tests
             Selection.activeObject = AssetDatabase.LoadAssetAtPath<GameObject>(glb);
             MenuCommands.GenerateHere();
             Assert.AreEqual(ProjectFolder.Path, Find<TextField>("folder").value);
+        }
+
+        [Test]
+        public void GenerateHereInTheSceneMakesANewAssetThere()
+        {
+            _window.Form.place = false;
+            _window.Form.replaces = "Assets/A.prefab";
+            MenuCommands.GenerateIntoScene();
+            Assert.IsTrue(Find<Toggle>("place").value);
+            Assert.AreEqual("", _window.Form.replaces);
+        }
+
+        [Test]
+        public void AThumbnailOutlivesTheSceneThatIsOpen()
+        {
+            const string card = "Packages/com.lodsmith.client/Editor/JobCard.uxml";
+            JobRecord record = new JobRecord { thumbnail = _project.State("picture.png") };
+            File.WriteAllBytes(record.thumbnail, Convert.FromBase64String(
+                "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGD4DwABBAEAgLvRWwAAAABJRU5ErkJggg=="));
+            VisualTreeAsset tree = AssetDatabase.LoadAssetAtPath<VisualTreeAsset>(card);
+            using (JobCard shown = new JobCard(record, JobTracker.Instance, tree, form => { }))
+            {
+                EditorSceneManager.NewScene(NewSceneSetup.EmptyScene);
+                Assert.IsTrue(shown.Root.Q("thumbnail").style.backgroundImage.value.texture != null);
+            }
         }
 
         private static string Text(float number)
