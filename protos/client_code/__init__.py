@@ -1,0 +1,1 @@
+"""Client code made from the contract, for engines that must not get a protobuf runtime."""
