@@ -146,7 +146,7 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> Build:
         {**request.recipe, "options": asdict(options), "versions": library_versions()},
         options.provenance,
     )
-    inputs = inputs_of(recipe)
+    inputs = inputs_of(recipe, options.provenance)
     files = export_asset(
         request.name,
         unwrapped,

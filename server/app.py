@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import IO
 
 from grpc_health.v1 import health_pb2
-from grpc_health.v1._async import HealthServicer
 
 from pipeline.errors import InvalidInput
 from server.access.audit import AuditLog
@@ -44,6 +43,7 @@ from server.services.jobs import JobService
 from server.services.limits import DrainFlag, limits_of
 from server.transport import grpc_port
 from server.transport.browser_rules import BrowserRules
+from server.transport.health import BoundedHealth
 from server.transport.http_app import HttpApp
 from server.transport.http_port import HttpPort
 
@@ -83,7 +83,11 @@ class Server:
         self._store = JobStore(
             config.data_dir / "journal.sqlite3",
             clock=_now_us,
-            quotas=Quotas(max_jobs=config.max_project_jobs, max_bytes=config.max_project_bytes),
+            quotas=Quotas(
+                max_jobs=config.max_project_jobs,
+                max_bytes=config.max_project_bytes,
+                max_queued=config.max_queued_jobs,
+            ),
             on_commit=self._committed,
         )
         self._collector = Collector(
@@ -106,7 +110,7 @@ class Server:
             quarantine_s=config.keep_cache_s,
         )
         self._drain = DrainFlag()
-        self._health = HealthServicer()
+        self._health = BoundedHealth(max_watches=config.max_health_watches)
         # Without a warm generator the first job finds out whether the models are good.
         self._needed = set(WorkerKind) if config.warm_generator else {WorkerKind.MESH}
         self._is_ready = False
@@ -120,7 +124,11 @@ class Server:
         desk = self._desk()
         rpcs = self._rpcs()
         self._grpc = grpc_port.grpc_server(
-            rpcs, desk, self._health, has_reflection=config.reflection
+            rpcs,
+            desk,
+            self._health,
+            has_reflection=config.reflection,
+            max_connection_streams=config.max_connection_streams,
         )
         self._http = self._http_server(rpcs, desk) if config.http else None
         self._metrics.read_levels_from(self._levels)
@@ -280,6 +288,7 @@ class Server:
             is_ready=lambda: self._is_ready and not self._drain.is_set,
             metrics=self._metrics.render,
             max_infer_bytes=2 * config.max_image_bytes,
+            max_infer_calls=config.max_infer_calls,
             random_seed=lambda: secrets.randbelow(2**31 - 1) + 1,
         )
         return HttpPort(app, http_context(self._certificates) if self._certificates else None)

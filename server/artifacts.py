@@ -22,7 +22,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +93,7 @@ class ArtifactStore:
         self._lock = root / "lock"
         self._min_free_bytes = min_free_bytes
         self._busy_uploads: set[Path] = set()
+        self._announced_bytes: dict[Path, int] = {}  # of half-done uploads
         for folder in (self._blobs, self._temporary, self._uploads, self._damaged):
             folder.mkdir(parents=True, exist_ok=True)
 
@@ -100,6 +101,9 @@ class ArtifactStore:
         """Remove what a crash left half-written. Only while nobody writes. Uploads stay."""
         for leftover in self._temporary.iterdir():
             leftover.unlink()
+        # How long they will be is not known until they go on.
+        for upload in self._uploads.iterdir():
+            self._announced_bytes[upload] = upload.stat().st_size
 
     def check_space(self, extra_bytes: int = 0) -> None:
         """Raise `DiskFull` unless `extra_bytes` fit and leave the reserve free."""
@@ -146,6 +150,7 @@ class ArtifactStore:
                 is_old = time.time() - path.stat().st_mtime >= min_age_s
                 if is_old and path not in self._busy_uploads:
                     path.unlink()
+                    self._announced_bytes.pop(path, None)
                     count += 1
         return count
 
@@ -215,7 +220,13 @@ class ArtifactStore:
 
     @contextmanager
     def upload(
-        self, project: str, upload_id: str, digest: Digest, *, is_there: bool
+        self,
+        project: str,
+        upload_id: str,
+        digest: Digest,
+        *,
+        is_there: bool,
+        check_room: Callable[[int], None],
     ) -> "Iterator[Upload]":
         """Open an upload for writing, new or half-done; what arrived stays after an error.
 
@@ -225,6 +236,9 @@ class ArtifactStore:
             upload_id: Of the client.
             digest: What all bytes are to be.
             is_there: Whether the project has the blob: then nothing needs to come.
+            check_room: Raises to refuse the upload. It hears how many bytes all half-done uploads
+                of the project will have with this one; of those that have not gone on since the
+                start of the server, how many have arrived. One that was let in is not asked again.
 
         Raises:
             UploadBusy: If it is already open.
@@ -235,11 +249,25 @@ class ArtifactStore:
                 f"upload {upload_id} is being written by another stream; wait and query it again",
                 retry_after_s=1.0,
             )
+        if not is_there and digest.size_bytes > self._announced_bytes.get(path, -1):
+            check_room(self._announced_by_others(path) + digest.size_bytes)
+            self._announced_bytes[path] = digest.size_bytes
         self._busy_uploads.add(path)
         try:
             yield Upload(store=self, path=path, digest=digest, is_complete=is_there)
         finally:
             self._busy_uploads.discard(path)
+            if not path.exists():  # finished, dropped, or cut before its first byte
+                self._announced_bytes.pop(path, None)
+
+    def _announced_by_others(self, path: Path) -> int:
+        """Return how many bytes the other half-done uploads of the same project will have."""
+        owner = path.name.partition(".")[0]
+        return sum(
+            size_bytes
+            for other, size_bytes in list(self._announced_bytes.items())
+            if other != path and other.name.partition(".")[0] == owner
+        )
 
     def _upload_path(self, project: str, upload_id: str, digest: Digest) -> Path:
         if not _UPLOAD_ID.fullmatch(upload_id):

@@ -434,6 +434,10 @@ def limits_to(limits: Limits, max_chunk_bytes: int) -> pb.Limits:
         max_project_bytes=limits.max_project_bytes,
         max_run_timeout=duration_to(limits.max_run_timeout_s) if limits.max_run_timeout_s else None,
         job_retention=duration_to(limits.keep_jobs_s) if limits.keep_jobs_s else None,
+        max_watches=limits.max_watches,
+        max_connection_streams=limits.max_connection_streams,
+        max_health_watches=limits.max_health_watches,
+        max_infer_calls=limits.max_infer_calls,
     )
 
 

@@ -226,8 +226,8 @@ class Job:
     project: whom it belongs to; for others it does not exist.
     last_sequence: of the latest event that is in it.
     first_sequence: of the oldest event that the log still has; 1 until it is compacted.
-    run_us: how long its tasks have run in all; one that runs now counts when it ends, but not one
-        that the server ended to begin it anew.
+    run_us: how long its tasks have run in all, each try of them; one that runs now counts when it
+        ends. Of a try that a crash of the server ended, the time until the job's last event counts.
     retry_of: uid of the job that it repeats, "" for others. from_stage: the first stage that must
         not come from the cache; None: all may.
     """

@@ -15,6 +15,7 @@ Refusal             base: the call cannot be answered
 ├── BlobMissing     no such blob
 ├── InputMissing    the picture or mesh of a job is not uploaded
 ├── SurfaceMissing  the job to export again has no dense surface
+├── ModelUnusable   the server's model cannot be used
 ├── BlobDamaged     stored bytes no longer hash to their name
 ├── DigestMismatch  uploaded bytes do not hash to what was announced
 ├── OffsetMismatch  bytes do not join what is there
@@ -135,6 +136,21 @@ class SurfaceMissing(Refusal):
     """The job to export again has no dense surface; metadata `job` names it."""
 
     reason = "SURFACE_MISSING"
+
+
+class ModelUnusable(Refusal):
+    """The server's model cannot be used: `pipeline.errors.ModelUnavailable`, as callers hear it.
+
+    What is wrong names folders of the server's machine, so the log has it, and callers do not.
+    """
+
+    reason = "MODEL_UNAVAILABLE"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the server's model cannot be used; its log says why, and so does `lodsmith doctor` on "
+            "its machine (a mesh, as for `lodsmith lod`, needs no model)"
+        )
 
 
 class BlobDamaged(Refusal):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 from pipeline import Stage
 from pipeline.errors import DiskFull
@@ -33,6 +34,7 @@ from server.jobs import Job, JobError, JobState, ReadyTask, StageProgressed, Sta
 from server.journal import JobStore, TaskName
 from server.observe.jobs import JobTelemetry
 from server.observe.tracing import TaskSpans
+from server.refusals import JobNotFound, QuotaExceeded
 from server.tasks import Work, may_take_part, part_keys, task_of
 
 logger = logging.getLogger(__name__)
@@ -40,6 +42,7 @@ logger = logging.getLogger(__name__)
 _MAX_DEATHS = 2  # the second worker that dies in the same work looks like the work's fault
 _OUTCOMES_TO_LEARN_FROM = 40
 _RETRY_S = 1.0
+_MAX_RETRY_S = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +113,7 @@ class Scheduler:
         # What was looked up of the tasks that are ready; None: it may not come from the cache.
         self._works: dict[WorkerKind, dict[TaskName, Work | None]] = {k: {} for k in WorkerKind}
         self._is_draining = False
-        self._is_stopped = False
+        self._stopped = asyncio.Event()
         self._is_quiet = asyncio.Event()
         self._dispatcher: asyncio.Task[None] | None = None
 
@@ -164,7 +167,7 @@ class Scheduler:
             logger.info("draining: %d tasks run", len(self._running))
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._is_quiet.wait(), timeout_s)
-        self._is_stopped = True
+        self._stopped.set()
         await self._engine.stop()
         ends = [run.end for run in self._running.values() if run.end is not None]
         await asyncio.gather(*ends, return_exceptions=True)
@@ -188,9 +191,8 @@ class Scheduler:
                     if await self._look_up(kind):
                         await self._dispatch(kind)
                 self._wake_when_due()
-            except (
-                Exception
-            ):  # whatever it is (a full disk, most likely), ending here ends all work
+            except Exception:
+                # Whatever it is (a full disk, most likely): ending here would end all work.
                 logger.exception("nothing can be started now")
                 asyncio.get_running_loop().call_later(_RETRY_S, self.kick)
             if self._is_draining and not self._running and not self._has_begun_jobs():
@@ -216,7 +218,7 @@ class Scheduler:
         self._works[kind] = works = {name: known[name] for name in names if name in known}
         is_left = bool(works)
         for name in names:
-            if name in works or self._is_stopped or not (ready := self._store.ready_task(name)):
+            if name in works or self._stopped.is_set() or not (ready := await self._ready(name)):
                 continue
             task = await self._task(ready)
             if task is None:
@@ -233,18 +235,34 @@ class Scheduler:
         """Return what the task's worker needs; without it the job has failed."""
         try:
             return task_of(ready)
-        except Exception:  # an odd row of the journal must not stop the jobs behind it
-            incident = log_incident(logger, f"job {ready.job.uid}")
-            await self._store.fail(
-                ready.job.uid,
-                JobError(
-                    reason=INTERNAL,
-                    message=incident.message,
-                    stage=None,
-                    metadata=incident.metadata,
-                ),
-            )
+        except Exception:
+            await self._give_up(ready.job.uid)
             return None
+
+    async def _ready(self, name: TaskName) -> ReadyTask | None:
+        """Return a task with all that starting it needs, None where that cannot be.
+
+        It is no longer ready, or its rows cannot be read: then its job has failed.
+        """
+        try:
+            return self._store.ready_task(name)
+        except ValueError:
+            await self._give_up(name.job_uid)
+            return None
+
+    async def _give_up(self, uid: str) -> None:
+        """Fail a job of which the journal has odd rows: they must not stop the jobs behind it.
+
+        Where not even the job itself can be read, its tasks are dropped.
+        """
+        incident = log_incident(logger, f"job {uid}")
+        error = JobError(
+            reason=INTERNAL, message=incident.message, stage=None, metadata=incident.metadata
+        )
+        try:
+            await self._store.fail(uid, error)
+        except ValueError:
+            await self._store.drop_tasks(uid)
 
     def _work(self, job: Job, task: Task) -> Work | None:
         """Return what a task does, None while it is not known which model it will take."""
@@ -289,12 +307,12 @@ class Scheduler:
 
     async def _dispatch(self, kind: WorkerKind) -> None:
         """Start ready tasks while there are free workers of this kind."""
-        while not self._is_stopped:
+        while not self._stopped.is_set():
             problem = self._engine.problem(kind)
             if not problem and not self._engine.free(kind):  # before a look at the whole queue
                 self._engine.wake(kind)
                 return
-            if (ready := self._next_ready(kind)) is None:
+            if (ready := await self._next_ready(kind)) is None:
                 return
             uid = ready.job.uid
             if problem:
@@ -302,20 +320,37 @@ class Scheduler:
                 await self._store.fail(uid, error)
                 self._engine.wake(kind)  # the next job is another try
                 continue
-            if (left_s := self._left_s(ready.job)) is not None and left_s <= 0:
-                await self._store.fail(uid, self._timed_out(ready.job))
+            if refused := self._why_not(ready.job):
+                await self._store.fail(uid, refused)
                 continue
             if task := await self._task(ready):
                 await self._start(ready, task)
 
-    def _next_ready(self, kind: WorkerKind) -> ReadyTask | None:
+    async def _next_ready(self, kind: WorkerKind) -> ReadyTask | None:
         """Return the first ready task whose work is not being done already."""
         busy = {run.work for run in self._running.values() if run.work is not None}
         for name in self._store.ready_tasks(kind, only_running=self._is_draining):
             if self._works[kind].get(name) in busy:
                 continue  # it takes the other's outcome
-            if ready := self._store.ready_task(name):
+            if ready := await self._ready(name):
                 return ready
+        return None
+
+    def _why_not(self, job: Job) -> JobError | None:
+        """Return why a job may not run, None if it may."""
+        if (left_s := self._left_s(job)) is not None and left_s <= 0:
+            return self._timed_out(job)
+        if job.start_us is None:  # jobs before it may have filled what was free when it was made
+            try:
+                self._store.check_room(job.project)
+            except QuotaExceeded as refusal:
+                return JobError(
+                    reason=refusal.reason,
+                    message=str(refusal),
+                    stage=None,
+                    metadata=refusal.metadata,
+                    is_retryable=True,
+                )
         return None
 
     async def _start(self, ready: ReadyTask, task: Task) -> None:
@@ -329,7 +364,7 @@ class Scheduler:
         if job is None:  # cancelled meanwhile
             return
         kind = ready.kind.worker
-        if self._is_stopped or not self._engine.free(kind):  # the worker died meanwhile
+        if self._stopped.is_set() or not self._engine.free(kind):  # the worker died meanwhile
             await self._store.requeue(uid)
             return
         spans = self._telemetry.task(uid, ready.kind, ready.attempt)
@@ -419,18 +454,40 @@ class Scheduler:
         """Wait for a task's end and bring it into the journal."""
         uid = run.ready.job.uid
         try:
-            job = await self._end(run, ended)
+            write = await self._end(run, ended)
+            job = await self._written(uid, write)
             logger.info("job %s: %s %s", uid, run.ready.kind, job.state)
-        except (DiskFull, sqlite3.Error) as error:  # the next start of the server repeats the task
-            logger.error("job %s: its end could not be written down: %s", uid, error)
+            # Asked while it was seen off. From the last look on, `_cancel` itself finishes it.
+            while self._store.job(uid, project=None).state is JobState.CANCELLING:
+                await self._written(uid, lambda: self._store.finish_cancelled(uid))
+        except (DiskFull, sqlite3.Error):
+            logger.error("job %s: the next start of the server repeats its task", uid)
+        except JobNotFound:
+            pass  # it was deleted as soon as it had ended
         finally:
             if run.timer is not None:
                 run.timer.cancel()
             del self._running[uid]
             self._look_up_again(run.work)
             self.kick()
-        if self._store.job(uid, project=None).state is JobState.CANCELLING:
-            await self._store.finish_cancelled(uid)  # asked while it was seen off
+
+    async def _written(self, uid: str, write: "Callable[[], Awaitable[Job]]") -> Job:
+        """Write an end into the journal, again and again where that fails, until the server stops.
+
+        Raises:
+            DiskFull, sqlite3.Error: Of the last try.
+        """
+        delay_s = _RETRY_S
+        while True:
+            try:
+                return await write()
+            except (DiskFull, sqlite3.Error) as error:
+                logger.error("job %s: its end cannot be written down: %s", uid, error)
+                if self._stopped.is_set():
+                    raise
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopped.wait(), delay_s)
+            delay_s = min(2 * delay_s, _MAX_RETRY_S)
 
     def _look_up_again(self, work: Work | None) -> None:
         """Make tasks look for what this work has left."""
@@ -438,7 +495,8 @@ class Scheduler:
             for name in [name for name, other in works.items() if other == work]:
                 del works[name]
 
-    async def _end(self, run: _Run, ended: Awaitable[TaskOutcome]) -> Job:
+    async def _end(self, run: _Run, ended: Awaitable[TaskOutcome]) -> Callable[[], Awaitable[Job]]:
+        """Wait for a task's end; return what writes it down, which may be tried several times."""
         ready = run.ready
         uid = ready.job.uid
         try:
@@ -446,22 +504,21 @@ class Scheduler:
         except TaskStopped:
             run.spans.end("CANCELLED")
             if run.is_overdue:
-                return await self._store.fail(
-                    uid, self._timed_out(self._store.job(uid, project=None))
-                )
-            return await self._store.requeue(uid)  # which ends a job that is CANCELLING
+                overdue = self._timed_out(self._store.job(uid, project=None))
+                return partial(self._store.fail, uid, overdue)
+            return partial(self._store.requeue, uid)  # which ends a job that is CANCELLING
         except WorkerLost as error:
             run.spans.end(error.reason)
-            return await self._bury(run, error)
+            return partial(self._bury, run, error)
         except TaskFailed as error:
             run.spans.end(error.reason)
-            return await self._fail(run, error)
+            return partial(self._fail, run, error)
         failpoints.hit("report.taken")
         run.spans.end()
         self._times.learn(outcome.records)
         self._telemetry.ran(outcome.records)
         parts = {run.part_keys[part]: digest for part, digest in outcome.kept.items()}
-        return await self._store.finish_task(ready, outcome, parts=parts)
+        return partial(self._store.finish_task, ready, outcome, parts=parts)
 
     async def _bury(self, run: _Run, error: WorkerLost) -> Job:
         """Try a task again whose worker died, unless it looks like the task's fault."""

@@ -13,7 +13,7 @@ compute them anew.
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from pipeline.errors import InvalidInput
 from pipeline.quality.canonical import canonical_json, sha256_of_json
@@ -33,6 +33,8 @@ _OF_THE_MODEL = frozenset({"torch", "transformers", "tokenizers", "safetensors",
 PromptPolicy = Literal["text", "sha256", "omit"]
 InputRole = Literal["picture", "mesh", "shape", "adapter"]
 
+_LONGEST_LICENSE = 100
+
 
 @dataclass(frozen=True, kw_only=True)
 class ProvenanceOptions:
@@ -41,22 +43,40 @@ class ProvenanceOptions:
     prompt: what goes into files that leave the house: the prompt's text, its SHA-256, or nothing.
         A short prompt can be guessed from its hash. Names of meshes and files are made from the
         prompt, too, unless the asset was given a name.
+    picture_license, mesh_license, shape_license, adapter_license: of what went in, as SPDX
+        identifiers or in other words; "" where nobody told.
     """
 
     prompt: PromptPolicy = "sha256"
+    picture_license: str = ""
+    mesh_license: str = ""
+    shape_license: str = ""
+    adapter_license: str = ""
 
     def __post_init__(self) -> None:
         if self.prompt not in ("text", "sha256", "omit"):
             raise InvalidInput(f"prompt must be text, sha256 or omit, got {self.prompt!r}")
+        for role in get_args(InputRole):
+            license_name = self.license_of(role)
+            if len(license_name) > _LONGEST_LICENSE or not license_name.isprintable():
+                raise InvalidInput(
+                    f"{role}_license must be one line of at most {_LONGEST_LICENSE} characters, "
+                    f"got {license_name[: 2 * _LONGEST_LICENSE]!r}"
+                )
+
+    def license_of(self, role: InputRole) -> str:
+        """The license that was given for inputs of this role."""
+        license_name: str = getattr(self, f"{role}_license")
+        return license_name
 
 
 @dataclass(frozen=True, kw_only=True)
 class Input:
-    """A file that went in. license: "", since requests cannot say it yet."""
+    """A file that went in. license: "" where nobody told."""
 
     role: InputRole
     sha256: str
-    license: str = ""
+    license: str
 
 
 def told_recipe(recipe: Mapping[str, Json], options: ProvenanceOptions) -> dict[str, Json]:
@@ -76,8 +96,8 @@ def told_recipe(recipe: Mapping[str, Json], options: ProvenanceOptions) -> dict[
     return told
 
 
-def inputs_of(recipe: Mapping[str, Json]) -> tuple[Input, ...]:
-    """The files that a report's recipe names, in order."""
+def inputs_of(recipe: Mapping[str, Json], options: ProvenanceOptions) -> tuple[Input, ...]:
+    """The files that a report's recipe names, in order, with the licenses that were given."""
     role: InputRole = "picture" if "model" in recipe else "mesh"
     more = recipe.get("more_input_sha256") or ()
     assert isinstance(more, Sequence)
@@ -87,7 +107,11 @@ def inputs_of(recipe: Mapping[str, Json]) -> tuple[Input, ...]:
         ("shape", recipe.get("shape_sha256")),
         ("adapter", recipe.get("adapter_sha256")),
     ]
-    return tuple(Input(role=role, sha256=str(digest)) for role, digest in named if digest)
+    return tuple(
+        Input(role=role, sha256=str(digest), license=options.license_of(role))
+        for role, digest in named
+        if digest
+    )
 
 
 def provenance_record(

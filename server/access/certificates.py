@@ -5,7 +5,6 @@ import os
 import ssl
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,17 +53,16 @@ class CertificateWatch:
     Where that fails, the ones before stay in use and the log says why, once per change.
     """
 
-    def __init__(self, files: CertificateFiles, *, alpn: Sequence[str] = ("http/1.1",)) -> None:
-        """Read the files; `alpn` is what `Certificates.context` speaks, best first.
+    def __init__(self, files: CertificateFiles) -> None:
+        """Read the files.
 
         Raises:
             InvalidInput: If one is missing, is not what it should be, or has expired.
         """
         self._files = files
-        self._alpn = alpn
         self._lock = threading.Lock()
         self._stamps = _stamps(files)
-        self._latest = read_certificates(files, alpn)
+        self._latest = read_certificates(files)
         logger.info("TLS: the certificate %s ends on %s", files.cert, self._latest.end.date())
 
     def latest(self) -> Certificates:
@@ -78,7 +76,7 @@ class CertificateWatch:
 
     def _reload(self) -> None:
         try:
-            self._latest = read_certificates(self._files, self._alpn)
+            self._latest = read_certificates(self._files)
         except InvalidInput as error:
             logger.error("TLS: the certificates before stay in use: %s", error)
         else:
@@ -86,7 +84,7 @@ class CertificateWatch:
             logger.info("TLS: the certificate %s was renewed; it ends on %s", cert, end.date())
 
 
-def read_certificates(files: CertificateFiles, alpn: Sequence[str]) -> Certificates:
+def read_certificates(files: CertificateFiles) -> Certificates:
     """Read and check the files.
 
     Raises:
@@ -100,7 +98,7 @@ def read_certificates(files: CertificateFiles, alpn: Sequence[str]) -> Certifica
             f"the key {files.key} (tls_key) has a passphrase, which a server cannot type; "
             "write it without one, for example with `openssl pkey`"
         )
-    context = _server_context(files, alpn)
+    context = _server_context(files)
     end = _checked_end(files.cert, cert, context)
     client_ca = None
     if files.client_ca is not None:
@@ -135,13 +133,13 @@ def _read(setting: str, path: Path, mark: bytes) -> bytes:
     return content
 
 
-def _server_context(files: CertificateFiles, alpn: Sequence[str]) -> ssl.SSLContext:
+def _server_context(files: CertificateFiles) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # No tickets: who resumes a session shows no certificate, not even one that lost its CA since.
     context.num_tickets = 0
     context.options |= ssl.OP_NO_TICKET
-    context.set_alpn_protocols(list(alpn))
+    context.set_alpn_protocols(["http/1.1"])  # gRPC does without this context
     try:
         context.load_cert_chain(files.cert, files.key)
     except OSError as error:  # SSLError is one; another, when a file has gone since it was read

@@ -49,6 +49,7 @@ CODES: Mapping[type[Exception], grpc.StatusCode] = {
     refusals.UploadBusy: grpc.StatusCode.ABORTED,
     refusals.InputMissing: grpc.StatusCode.FAILED_PRECONDITION,
     refusals.SurfaceMissing: grpc.StatusCode.FAILED_PRECONDITION,
+    refusals.ModelUnusable: grpc.StatusCode.FAILED_PRECONDITION,
     refusals.TokenInvalid: grpc.StatusCode.UNAUTHENTICATED,
     refusals.ScopeMissing: grpc.StatusCode.PERMISSION_DENIED,
     refusals.RateLimited: grpc.StatusCode.RESOURCE_EXHAUSTED,

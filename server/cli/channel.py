@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,27 +41,55 @@ def read_token(environment: Mapping[str, str], file: Path | None) -> str:
     return token
 
 
-def open_channel(address: str, *, token: str = "", tls_ca: Path | None = None) -> grpc.Channel:
+@dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """What a client shows a server, and whom it trusts.
+
+    token: goes with every call; "": none.
+    tls_ca: PEM file of the CA that has issued the server's certificate. None: those that gRPC
+        knows.
+    client_certificate, client_key: PEM files for a server that asks for a certificate; both or
+        none.
+    """
+
+    token: str = ""
+    tls_ca: Path | None = None
+    client_certificate: Path | None = None
+    client_key: Path | None = None
+
+    def __post_init__(self) -> None:
+        if (self.client_certificate is None) != (self.client_key is None):
+            raise InvalidInput("a client certificate and its key go together; one is missing")
+
+
+NO_CREDENTIALS = Credentials()
+
+
+def open_channel(
+    address: str, credentials: Credentials = NO_CREDENTIALS, *, name: str = ""
+) -> grpc.Channel:
     """Return a channel to a server; it connects with the first call.
 
     Args:
         address: host:port, or grpcs://host:port for TLS.
-        token: Goes with every call; "": none.
-        tls_ca: The CA that has issued the server's certificate, as PEM. None: those that gRPC
-            knows.
+        credentials: For it.
+        name: That the server's certificate is to be for; "": the address's host.
 
     Raises:
-        InvalidInput: If the address is none, the CA cannot be read, or a token would leave this
+        InvalidInput: If the address is none, a file cannot be read, or a token would leave this
             machine unencrypted.
     """
+    token = credentials.token
     target = address.removeprefix(TLS_PREFIX)
     if "://" in target:
         raise InvalidInput(
             f"a server's address is host:port, or {TLS_PREFIX}host:port for TLS; got {address!r}"
         )
     if target == address:
-        if tls_ca is not None:
-            raise InvalidInput(f"a CA is for a server with TLS; write {TLS_PREFIX}{address}")
+        if credentials.tls_ca is not None or credentials.client_certificate is not None:
+            raise InvalidInput(
+                f"certificates are for a server with TLS; write {TLS_PREFIX}{address}"
+            )
         if token and not _is_loopback(target):
             raise InvalidInput(
                 f"the token would go to {address} unencrypted; write {TLS_PREFIX}{address}, or use "
@@ -70,18 +99,23 @@ def open_channel(address: str, *, token: str = "", tls_ca: Path | None = None) -
         use_proxy = ("grpc.enable_http_proxy", int(not _is_loopback(target)))
         channel = grpc.insecure_channel(target, options=[*_OPTIONS, use_proxy])
     else:
-        credentials = grpc.ssl_channel_credentials(_read_ca(tls_ca))
-        channel = grpc.secure_channel(target, credentials, options=_OPTIONS)
+        shown = grpc.ssl_channel_credentials(
+            _read(credentials.tls_ca, "the CA"),
+            _read(credentials.client_key, "the client's key"),
+            _read(credentials.client_certificate, "the client's certificate"),
+        )
+        named = [("grpc.ssl_target_name_override", name)] if name else []
+        channel = grpc.secure_channel(target, shown, options=[*_OPTIONS, *named])
     return grpc.intercept_channel(channel, _Bearer(token)) if token else channel
 
 
-def _read_ca(path: Path | None) -> bytes | None:
+def _read(path: Path | None, what: str) -> bytes | None:
     if path is None:
         return None
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InvalidInput(f"cannot read the CA {path}: {error.strerror}") from error
+        raise InvalidInput(f"cannot read {what} {path}: {error.strerror}") from error
 
 
 def _is_loopback(target: str) -> bool:

@@ -15,7 +15,7 @@ from google.rpc import error_details_pb2 as details  # type: ignore[import-untyp
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
 from server.calls.errors import DETAILS_KEY
-from server.cli.channel import open_channel
+from server.cli.channel import NO_CREDENTIALS, Credentials, open_channel
 from server.pb import lodsmith_pb2 as pb
 from server.pb import lodsmith_pb2_grpc as pb_grpc
 
@@ -55,18 +55,17 @@ class Client:
     def __init__(
         self,
         address: str,
+        credentials: Credentials = NO_CREDENTIALS,
         *,
-        token: str = "",
-        tls_ca: Path | None = None,
         patience_s: float = PATIENCE_S,
     ) -> None:
         """Talk to the server at `address`. Connects with the first call.
 
-        `address`, `token` and `tls_ca` are as in `open_channel`, and so is what it raises.
+        `address` and `credentials` are as in `open_channel`, and so is what it raises.
         """
         self._address = address
         self._patience_s = patience_s
-        self._channel = open_channel(address, token=token, tls_ca=tls_ca)
+        self._channel = open_channel(address, credentials)
         self._jobs = pb_grpc.JobServiceStub(self._channel)
         self._blobs = pb_grpc.BlobServiceStub(self._channel)
         self._catalog = pb_grpc.CatalogServiceStub(self._channel)

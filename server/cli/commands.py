@@ -1,7 +1,5 @@
 """The commands' arguments. What they do is imported when they run, so that --help is instant."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,6 +26,16 @@ from server.cli.config_commands import (
     config_app,
     settings_of,
 )
+from server.cli.connection import (
+    ClientCertificate,
+    ClientKey,
+    DataDir,
+    Login,
+    ServerAddress,
+    TlsCa,
+    TokenFile,
+    connected,
+)
 from server.cli.health_command import register as register_health
 from server.cli.model_commands import models_app
 from server.cli.picture_commands import register as register_pictures
@@ -36,7 +44,6 @@ from server.cli.token_commands import token_app
 from server.cli.train_command import register
 
 if TYPE_CHECKING:
-    from server.cli.client import Client
     from server.pb import lodsmith_pb2 as pb
 
 app = typer.Typer(
@@ -48,8 +55,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-SERVER_PATIENCE_S = 5.0  # someone waits at the terminal
 
 
 class Profile(StrEnum):
@@ -212,39 +217,6 @@ AmbientOcclusion = Annotated[
     bool | None,
     typer.Option("--ambient-occlusion/--no-ambient-occlusion", help="Bake an occlusion texture."),
 ]
-ServerAddress = Annotated[
-    str,
-    typer.Option(
-        "--server",
-        help="host:port of a server, grpcs://host:port of one with TLS. Default: one of this "
-        "command's own.",
-    ),
-]
-TokenFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--token-file",
-        dir_okay=False,
-        help="File with the token for --server. Default: the variable LODSMITH_TOKEN.",
-    ),
-]
-TlsCa = Annotated[
-    Path | None,
-    typer.Option(
-        "--tls-ca",
-        dir_okay=False,
-        help="PEM file of the CA that has issued the certificate of --server. Default: public CAs.",
-    ),
-]
-DataDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--data-dir",
-        file_okay=False,
-        help="Keep the job in this folder, so that `lodsmith reexport` can go on from it. Default: "
-        "it is gone afterwards.",
-    ),
-]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per event on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only errors.")]
 
@@ -326,6 +298,8 @@ def generate(
     server: ServerAddress = "",
     token_file: TokenFile = None,
     tls_ca: TlsCa = None,
+    client_certificate: ClientCertificate = None,
+    client_key: ClientKey = None,
     models: Models = None,
     data_dir: DataDir = None,
     json: Json = False,
@@ -386,16 +360,15 @@ def generate(
         uploads.append(Upload(path=shape, digest=spec.shape, kind="mesh"))
     if lora is not None:
         uploads.append(Upload(path=lora, digest=spec.adapter, kind="adapter"))
+    login = Login(
+        token_file=token_file,
+        tls_ca=tls_ca,
+        client_certificate=client_certificate,
+        client_key=client_key,
+    )
     with (
         errors_as_exit_codes(is_json=json),
-        _client(
-            server,
-            models,
-            is_generated=True,
-            data_dir=data_dir,
-            token_file=token_file,
-            tls_ca=tls_ca,
-        ) as client,
+        connected(server, login, is_generated=True, models=models, data_dir=data_dir) as client,
     ):
         make_asset(
             client,
@@ -437,6 +410,8 @@ def lod(
     server: ServerAddress = "",
     token_file: TokenFile = None,
     tls_ca: TlsCa = None,
+    client_certificate: ClientCertificate = None,
+    client_key: ClientKey = None,
     data_dir: DataDir = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -468,17 +443,16 @@ def lod(
             settings=settings,
         ),
     )
+    login = Login(
+        token_file=token_file,
+        tls_ca=tls_ca,
+        client_certificate=client_certificate,
+        client_key=client_key,
+    )
     with (
         errors_as_exit_codes(is_json=json),
         one_file(mesh) as path,
-        _client(
-            server,
-            None,
-            is_generated=False,
-            data_dir=data_dir,
-            token_file=token_file,
-            tls_ca=tls_ca,
-        ) as client,
+        connected(server, login, is_generated=False, data_dir=data_dir) as client,
     ):
         upload = Upload(path=path, digest=spec.mesh, kind="mesh")
         make_asset(
@@ -518,6 +492,8 @@ def reexport(
     server: ServerAddress = "",
     token_file: TokenFile = None,
     tls_ca: TlsCa = None,
+    client_certificate: ClientCertificate = None,
+    client_key: ClientKey = None,
     data_dir: DataDir = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -555,16 +531,15 @@ def reexport(
             settings=settings,
         ),
     )
+    login = Login(
+        token_file=token_file,
+        tls_ca=tls_ca,
+        client_certificate=client_certificate,
+        client_key=client_key,
+    )
     with (
         errors_as_exit_codes(is_json=json),
-        _client(
-            server,
-            None,
-            is_generated=False,
-            data_dir=data_dir,
-            token_file=token_file,
-            tls_ca=tls_ca,
-        ) as client,
+        connected(server, login, is_generated=False, data_dir=data_dir) as client,
     ):
         make_asset(
             client,
@@ -622,6 +597,8 @@ def doctor(
     server: ServerAddress = "",
     token_file: TokenFile = None,
     tls_ca: TlsCa = None,
+    client_certificate: ClientCertificate = None,
+    client_key: ClientKey = None,
     models: Models = None,
     json: Json = False,
 ) -> None:
@@ -632,11 +609,15 @@ def doctor(
     from server.cli.doctor import examine
     from server.config import read_configuration
 
+    login = Login(
+        token_file=token_file,
+        tls_ca=tls_ca,
+        client_certificate=client_certificate,
+        client_key=client_key,
+    )
     with errors_as_exit_codes(is_json=json):
         configuration = None if server else read_configuration(os.environ, flags={})
-        with _client(
-            server, models, is_generated=True, token_file=token_file, tls_ca=tls_ca
-        ) as client:
+        with connected(server, login, is_generated=True, models=models) as client:
             is_well = examine(client, configuration, is_json=json)
     raise typer.Exit(0 if is_well else 1)
 
@@ -648,50 +629,6 @@ register_health(app)
 register(app)
 register_quality(app)
 register_pictures(app)
-
-
-@contextmanager
-def _client(
-    server: str,
-    models: list[str] | None,
-    *,
-    is_generated: bool,
-    token_file: Path | None,
-    tls_ca: Path | None,
-    data_dir: Path | None = None,
-) -> "Iterator[Client]":
-    """Connect to the server that was named, or to one of our own."""
-    import os
-
-    from server.cli.channel import read_token
-    from server.cli.client import Client
-
-    if server:
-        if models is not None:
-            raise typer.BadParameter("--models is for a server of this command's own; drop one")
-        if data_dir is not None:
-            raise typer.BadParameter("--data-dir is for a server of this command's own; drop one")
-        token = read_token(os.environ, token_file)
-        with Client(server, token=token, tls_ca=tls_ca, patience_s=SERVER_PATIENCE_S) as client:
-            yield client
-        return
-    if token_file is not None or tls_ca is not None:
-        raise typer.BadParameter("--token-file and --tls-ca are for a --server; name it")
-    from server.cli.embedded import embedded_server
-    from server.observe.logs import set_up_logging
-
-    set_up_logging("WARNING", "text")
-    with (
-        embedded_server(
-            models=_models(models), warm_generator=is_generated, data_dir=data_dir
-        ) as address,
-        Client(address) as client,
-    ):
-        yield client
-
-
-def _models(names: list[str] | None) -> tuple[str, ...] | None:
-    return tuple(names) if names else None
 
 
 def _listed(text: str, option: str, kind: Any) -> list[Any]:  # Any: the stubs disagree on enums

@@ -80,7 +80,7 @@ def _lines(info: pb.GetServerInfoResponse) -> list[str]:
         lines += [
             f"model        {model.name or '-'}, licence {model.license or '-'}",
             f"             takes {', '.join(model.takes) or '-'}; makes {', '.join(makes) or '-'}",
-            f"             {model.path}",
+            f"             {model.path or '-'}",
             f"             sha256 {model.digest or '-'}",
         ]
     for worker in info.workers:
@@ -111,7 +111,13 @@ def _limit_lines(limits: pb.Limits) -> list[str]:
         lines.append(f"             job runs {_time(limits.max_run_timeout.ToTimedelta())}")
     if limits.HasField("job_retention"):
         lines.append(f"             job is kept {_time(limits.job_retention.ToTimedelta())}")
-    return lines
+    return [
+        *lines,
+        f"             project {limits.max_watches:,} watches",
+        f"             connection {limits.max_connection_streams:,} calls at once",
+        f"             server {limits.max_health_watches:,} watches of its health, "
+        f"{limits.max_infer_calls:,} calls of /v1/infer at once",
+    ]
 
 
 def _setting_lines(configuration: Configuration) -> list[str]:

@@ -4,6 +4,7 @@ import ipaddress
 import socket
 import ssl
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from pipeline.errors import InvalidInput
+from server.cli.channel import TLS_PREFIX, Credentials, open_channel
 from server.config import ServerConfig
 
 
@@ -25,11 +27,11 @@ def health_of(channel: grpc.Channel, service: str, timeout_s: float) -> str:
     return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
 
 
-def own_channel(config: ServerConfig, timeout_s: float) -> grpc.Channel:
+def own_channel(config: ServerConfig, credentials: Credentials, timeout_s: float) -> grpc.Channel:
     """Return a channel to the server with these settings, from its own machine.
 
     With TLS it trusts the certificate that the settings name, and no other one, whatever host it is
-    for: a probe asks on loopback.
+    for: a probe asks on loopback. Of `credentials` it shows the client's certificate.
 
     Raises:
         InvalidInput: If that certificate cannot be read, the server is not there or shows another
@@ -38,24 +40,20 @@ def own_channel(config: ServerConfig, timeout_s: float) -> grpc.Channel:
     address = own_address(config)
     if config.tls_cert is None:
         return grpc.insecure_channel(address)
-    if config.tls_client_ca is not None:
+    if config.tls_client_ca is not None and credentials.client_certificate is None:
         raise InvalidInput(
-            "the server of these settings asks callers for a certificate (tls_client_ca), and this "
-            "command has none; use grpc_health_probe or grpcurl with a client's"
+            "the server of these settings asks callers for a certificate (tls_client_ca); show one "
+            "with --client-certificate and --client-key"
         )
     host = address.rpartition(":")[0].strip("[]")
     try:
-        certificate = config.tls_cert.read_bytes()
-        name = _name_in(config.tls_cert, host, config.port, timeout_s)
+        name = _name_in(config.tls_cert, credentials, host, config.port, timeout_s)
     except OSError as error:  # those of TLS are, too
         raise InvalidInput(
             f"{address} does not answer with the certificate {config.tls_cert}: {error}"
         ) from error
-    return grpc.secure_channel(
-        address,
-        grpc.ssl_channel_credentials(root_certificates=certificate),
-        (("grpc.ssl_target_name_override", name),),
-    )
+    trusting = replace(credentials, tls_ca=config.tls_cert, token="")
+    return open_channel(f"{TLS_PREFIX}{address}", trusting, name=name)
 
 
 def own_address(config: ServerConfig) -> str:
@@ -70,9 +68,13 @@ def own_address(config: ServerConfig) -> str:
     return f"[{host}]:{config.port}" if ":" in host else f"{host}:{config.port}"
 
 
-def _name_in(certificate: Path, host: str, port: int, timeout_s: float) -> str:
+def _name_in(
+    certificate: Path, credentials: Credentials, host: str, port: int, timeout_s: float
+) -> str:
     """Return a name that the server's certificate is for, if it is `certificate`."""
     context = ssl.create_default_context(cafile=certificate)
+    if credentials.client_certificate is not None:
+        context.load_cert_chain(credentials.client_certificate, credentials.client_key)
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # no need to have its authority
     context.check_hostname = False  # the name is what we ask for
     context.set_alpn_protocols(["h2"])

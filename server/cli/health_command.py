@@ -7,12 +7,20 @@ from typing import Annotated
 
 import typer
 
+from server.cli.connection import ClientCertificate, ClientKey, TlsCa
+
 
 def health(
     server: Annotated[
         str,
-        typer.Option(help="host:port of it. Default: as the settings of this machine say."),
+        typer.Option(
+            help="host:port of it, grpcs://host:port with TLS. Default: as the settings of this "
+            "machine say."
+        ),
     ] = "",
+    tls_ca: TlsCa = None,
+    client_certificate: ClientCertificate = None,
+    client_key: ClientKey = None,
     service: Annotated[
         str,
         typer.Option(help='Which one: "" is the server itself, which is there before its workers.'),
@@ -23,17 +31,19 @@ def health(
     import os
     import sys
 
-    import grpc
-
     from pipeline.errors import InvalidInput
+    from server.cli.channel import Credentials, open_channel
     from server.cli.health import health_of, own_channel
     from server.config import read_config
 
     try:
+        credentials = Credentials(
+            tls_ca=tls_ca, client_certificate=client_certificate, client_key=client_key
+        )
         channel = (
-            grpc.insecure_channel(server)
+            open_channel(server, credentials)
             if server
-            else own_channel(read_config(os.environ, flags={}), timeout_s)
+            else own_channel(read_config(os.environ, flags={}), credentials, timeout_s)
         )
         with channel:
             answer = health_of(channel, service, timeout_s)

@@ -180,7 +180,7 @@ def register(app: typer.Typer) -> None:
     app.command("record-edit")(record_edit)
 
 
-# ----------------------------------------------------------------------------------------- files
+# Files
 
 
 def _policy(path: Path | None) -> "Policy":
@@ -219,7 +219,7 @@ def _found(patterns: Sequence[str], in_folders: str, what: str) -> list[Path]:
     return list(found)
 
 
-# ---------------------------------------------------------------------------------------- output
+# Output
 
 
 def _exit_code(checked: "Sequence[Checked]") -> int:

@@ -36,6 +36,9 @@ _ABOVE_ZERO = frozenset(
         "max_variants",
         "max_mesh_triangles",
         "max_watches",
+        "max_connection_streams",
+        "max_health_watches",
+        "max_infer_calls",
         "max_request_items",
         "heartbeat_s",
         "gc_interval_s",
@@ -114,7 +117,9 @@ class ServerConfig:
     Limits; see `Limits` in the contract:
 
     max_..., min_free_disk_bytes: max_project_jobs, max_project_bytes and max_run_timeout_s 0: no
-        limit. max_watches: open ones of a project. max_request_items: elements of one request.
+        limit. max_watches: open ones of a project. max_connection_streams: calls at once on one
+        connection of gRPC. max_health_watches: open ones of all clients. max_infer_calls: calls of
+        /v1/infer at once. max_request_items: elements of one request.
 
     What it tells:
 
@@ -183,6 +188,9 @@ class ServerConfig:
     max_project_bytes: Bytes = 0
     max_run_timeout_s: Seconds = 2 * HOUR_S
     max_watches: int = 2000
+    max_connection_streams: int = 1000
+    max_health_watches: int = 1000
+    max_infer_calls: int = 16
     max_request_items: int = 4096
     min_free_disk_bytes: Bytes = 512 * MiB
 

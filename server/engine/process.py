@@ -31,6 +31,7 @@ from server.engine import (
     WorkerStatus,
     memory,
 )
+from server.engine.kernel_cache import kernel_cache
 from server.engine.messages import (
     Done,
     Failed,
@@ -192,7 +193,7 @@ class WorkerProcess:
             self._assignment.is_stopping = True
         self.kill()
 
-    # ------------------------------------------------------------------------------ leaving
+    # Leaving
 
     def _leave(self, cause: RestartCause) -> None:
         """Take no more tasks."""
@@ -223,7 +224,7 @@ class WorkerProcess:
         for line in stacks.splitlines():  # a line of the log has no line breaks
             logger.error("%s worker %d: %s", self.kind, self.pid, line)
 
-    # ------------------------------------------------------------------------------ its life
+    # Its life
 
     def _send(self, order: Order) -> None:
         with suppress(OSError):  # a dead worker is noticed by its end
@@ -276,7 +277,11 @@ class WorkerProcess:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=2,
             start_new_session=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)},
+            env={
+                **os.environ,
+                **kernel_cache(os.environ),
+                "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path),
+            },
         )
 
     def _loss(self, assignment: _Assignment, code: int) -> WorkerLost:
@@ -299,7 +304,7 @@ class WorkerProcess:
         logger.warning("%s worker %d %s", self.kind, self.pid, how)
         return WorkerLost(f"the {self.kind} process {how}", end=end, number=number, stage=stage)
 
-    # ------------------------------------------------------------------------------ its reports
+    # Its reports
 
     def _listen(self) -> None:
         """Hand reports to the event loop until the pipe ends; on a thread of its own.

@@ -33,7 +33,7 @@ from pipeline import (
     Stage,
     StageMeter,
 )
-from pipeline.errors import Cancelled, DiskFull, OutOfMemory, PipelineError
+from pipeline.errors import Cancelled, DiskFull, ModelUnavailable, OutOfMemory, PipelineError
 from server import failpoints
 from server.artifacts import ArtifactStore, Digest
 from server.engine import (
@@ -66,7 +66,7 @@ from server.incident import log_incident
 from server.observe.logs import forget_notes, note, set_up_logging
 from server.observe.tracing import trace_id
 from server.record import from_json, loads
-from server.refusals import BlobDamaged, BlobMissing
+from server.refusals import BlobDamaged, BlobMissing, ModelUnusable
 
 logger = logging.getLogger(__name__)
 
@@ -228,6 +228,14 @@ class Worker:
             if isinstance(error, Cancelled) and reporter.is_out_of_time:
                 return self._over_limit(
                     reporter, JOB_TIMEOUT, f"{self._settings.limits.task_cpu_s:g} s of CPU time"
+                )
+            if isinstance(error, ModelUnavailable):
+                logger.error("%s", error)
+                return Failed(
+                    reason=error.reason,
+                    message=str(ModelUnusable()),
+                    stage=reporter.stage,
+                    metadata={},
                 )
             return _failed(error, reporter.stage)
         except (BlobMissing, BlobDamaged) as error:  # an input

@@ -2,7 +2,9 @@
 
 A project has a blob when it has uploaded all of its bytes or a job of it made them; that another
 project has the same bytes is nothing it can learn. What holds a blob is a job, by its uid, or a
-row of the stage cache, by its key. The functions here run within a transaction of the caller.
+row of the stage cache, by its key. The cache holds only what a job holds, too: with the last job
+that needs a blob goes every row that names it. The functions here run within a transaction of the
+caller.
 """
 
 import sqlite3
@@ -36,10 +38,19 @@ def check_quota(
     if max_bytes and used + extra_bytes > max_bytes:
         raise QuotaExceeded(
             f"the project has {used:,} bytes on the server and may have {max_bytes:,}; "
-            f"{extra_bytes:,} more do not fit: delete jobs, or wait until uploads expire",
+            f"there is no room for {extra_bytes:,} more, half-done uploads included: delete jobs, "
+            "which makes room at once, or wait until uploads that no job uses expire",
             metadata={"quota": "bytes", "limit": str(max_bytes)},
             retry_after_s=60.0,
         )
+
+
+def check_room(database: sqlite3.Connection, project: str, max_bytes: int) -> None:
+    """Raise `QuotaExceeded` if a project already has as many bytes as it may.
+
+    What a job will leave is not known before it has run: it may begin while a byte is free.
+    """
+    check_quota(database, project, 1, max_bytes)
 
 
 def stored_bytes(database: sqlite3.Connection) -> int:
@@ -73,9 +84,36 @@ def hold(
         )
 
 
-def let_go(database: sqlite3.Connection, project: str, holder: str) -> None:
-    """Note that `holder` is gone."""
-    database.execute("DELETE FROM blob_uses WHERE project = ? AND holder = ?", (project, holder))
+def let_go(database: sqlite3.Connection, project: str, holder: str) -> list[str]:
+    """Note that `holder` is gone. Returns the SHA-256 of what it held."""
+    rows = database.execute(
+        "DELETE FROM blob_uses WHERE project = ? AND holder = ? RETURNING sha256",
+        (project, holder),
+    ).fetchall()
+    return [sha256 for (sha256,) in rows]
+
+
+def is_of_a_job(database: sqlite3.Connection, project: str, sha256: str) -> bool:
+    """Whether a job of the project needs a blob."""
+    row = database.execute(
+        "SELECT 1 FROM blob_uses JOIN jobs ON jobs.uid = blob_uses.holder"
+        " WHERE blob_uses.project = ? AND blob_uses.sha256 = ? LIMIT 1",
+        (project, sha256),
+    ).fetchone()
+    return row is not None
+
+
+def holders(database: sqlite3.Connection, project: str, sha256: str) -> list[str]:
+    """Return what holds a blob of a project: uids of jobs and keys of the stage cache."""
+    rows = database.execute(
+        "SELECT holder FROM blob_uses WHERE project = ? AND sha256 = ?", (project, sha256)
+    ).fetchall()
+    return [holder for (holder,) in rows]
+
+
+def disown(database: sqlite3.Connection, project: str, sha256: str) -> None:
+    """Take a blob from its project."""
+    database.execute("DELETE FROM blobs WHERE project = ? AND sha256 = ?", (project, sha256))
 
 
 def forget_unused(database: sqlite3.Connection, before_us: int, limit: int) -> int:

@@ -1,5 +1,6 @@
 """What may be done to jobs and tasks, each within one transaction of the writer."""
 
+import logging
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -24,17 +25,21 @@ from server.jobs import (
     is_last_task,
     result_of,
 )
-from server.journal import blobs
-from server.journal.reads import KeptWork, Reads
+from server.journal import blobs, stage_cache
+from server.journal.reads import Reads
+from server.journal.stage_cache import KeptWork
 from server.journal.tail import Entry
 from server.record import dumps, loads
 from server.refusals import (
     EtagMismatch,
     InputMissing,
     JobNotFinished,
+    QueueFull,
     QuotaExceeded,
     RequestIdReused,
 )
+
+logger = logging.getLogger(__name__)
 
 Clock = Callable[[], int]
 """Returns microseconds since 1970."""
@@ -44,13 +49,16 @@ _MAX_REMEMBERED_JOBS = 256
 
 @dataclass(frozen=True, kw_only=True)
 class Quotas:
-    """What one project may have. 0: no limit.
+    """What one project may have, 0: no limit; and what all may have together, None: no limit.
 
-    max_jobs: that wait or run. max_bytes: of its blobs.
+    max_jobs: that wait or run. max_bytes: of its blobs and half-done uploads. What a job leaves
+        that has begun may pass it.
+    max_queued: jobs of all projects that wait.
     """
 
     max_jobs: int = 0
     max_bytes: int = 0
+    max_queued: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +115,9 @@ class Journal:
         """Raise if a job may not be added; returns the one that has its request id, if any."""
         known = self._known(new)
         if known is None:
+            self._check_queue()
             self._check_jobs_quota(new.project)
+            blobs.check_room(self.database, new.project, self._quotas.max_bytes)
         return known
 
     def create(self, new: NewJob, uid: str) -> tuple[Job, bool]:
@@ -158,6 +168,14 @@ class Journal:
                 field="request_id",
             )
         return known
+
+    def _check_queue(self) -> None:
+        limit = self._quotas.max_queued
+        if limit is not None and self.reads.queued_count() >= limit:
+            raise QueueFull(
+                f"{limit} jobs wait, which is the most this server allows; try again later",
+                retry_after_s=10.0,
+            )
 
     def _check_jobs_quota(self, project: str) -> None:
         limit = self._quotas.max_jobs
@@ -244,12 +262,23 @@ class Journal:
         return job
 
     def forget(self, uid: str, project: str) -> None:
-        """Delete all rows of a job."""
+        """Delete all rows of a job, and of what no other job of the project needs."""
         for table in ("events", "tasks", "labels"):
             self.database.execute(f"DELETE FROM {table} WHERE job_uid = ?", (uid,))
         self.database.execute("DELETE FROM jobs WHERE uid = ?", (uid,))
-        blobs.let_go(self.database, project, uid)
+        for sha256 in blobs.let_go(self.database, project, uid):
+            if not blobs.is_of_a_job(self.database, project, sha256):
+                self._forget_blob(project, sha256)
         self._jobs.pop(uid, None)
+
+    def _forget_blob(self, project: str, sha256: str) -> None:
+        """Take a blob from its project, with the rows of the stage cache that name it.
+
+        At once: what a project has deleted must not count against its quota any more.
+        """
+        for key in blobs.holders(self.database, project, sha256):
+            stage_cache.forget(self.database, project, key)
+        blobs.disown(self.database, project, sha256)
 
     def compact(self, uid: str) -> None:
         """Delete all of a job's log but its last event."""
@@ -281,7 +310,7 @@ class Journal:
         """End a job with an error. death_of: the key of the work that killed its worker, or ""."""
         job = self.job(uid)
         if death_of:
-            self._count_death(job.project, death_of)
+            stage_cache.count_death(self.database, job.project, death_of, self.now_us())
         if job.state.is_final:
             return job
         if job.state is JobState.CANCELLING:
@@ -319,7 +348,10 @@ class Journal:
             (job.project, now_us),
         )
         for part_key in parts:
-            self._use_kept(job.project, part_key)
+            stage_cache.use(self.database, job.project, part_key, now_us)
+            part = stage_cache.part(self.database, job.project, part_key)
+            if part is not None:  # else it is made anew
+                blobs.hold(self.database, job.project, job.uid, [part], now_us)
         return self._set_running(job)
 
     def _set_running(self, job: Job) -> Job:
@@ -345,16 +377,19 @@ class Journal:
         job = self.job(ready.job.uid)
         if not self.is_current(ready):
             return job
-        job = self._stop_clock(job)
+        job = self._stop_clock(job, self.now_us())
         key, warning_count = self.database.execute(
             "SELECT key, warning_count FROM tasks WHERE job_uid = ? AND position = ?",
             (job.uid, ready.position),
         ).fetchone()
-        blobs.hold(self.database, job.project, job.uid, outcome.digests, self.now_us())
+        now_us = self.now_us()
+        left = (*outcome.digests, *parts.values())
+        blobs.hold(self.database, job.project, job.uid, left, now_us)
         if key:
-            self._keep_work(job, key, outcome, job.details.warnings[warning_count:])
+            kept = _kept(job, outcome, job.details.warnings[warning_count:])
+            stage_cache.keep_work(self.database, job.project, key, kept, now_us)
         for part_key, digest in parts.items():
-            self._keep(job.project, part_key, dumps(digest), [digest])
+            stage_cache.keep_part(self.database, job.project, part_key, digest, now_us)
         return self._go_on(job, ready, outcome, is_reused=False)
 
     def reuse_task(self, ready: ReadyTask, key: str, fraction: float) -> Job | None:
@@ -364,14 +399,14 @@ class Journal:
         task is no longer ready.
         """
         job = self.job(ready.job.uid)
-        kept = self.reads.kept_work(job.project, key)
+        kept = stage_cache.work(self.database, job.project, key)
         is_ready = self.database.execute(
             "SELECT 1 FROM tasks WHERE job_uid = ? AND position = ? AND state = 'ready'",
             (job.uid, ready.position),
         ).fetchone()
         if kept is None or not is_ready or job.state not in (JobState.QUEUED, JobState.RUNNING):
             return None
-        self._use_kept(job.project, key)
+        stage_cache.use(self.database, job.project, key, self.now_us())
         blobs.hold(self.database, job.project, job.uid, kept.digests, self.now_us())
         job = self._set_running(job)
         stages = dict.fromkeys(record.stage for record in kept.outcome.records)
@@ -412,12 +447,12 @@ class Journal:
         """Make a task ready again after a try that ended by no fault of the server."""
         job = self.job(ready.job.uid)
         if death_of:
-            self._count_death(job.project, death_of)
+            stage_cache.count_death(self.database, job.project, death_of, self.now_us())
         if job.state.is_final or not self.is_current(ready):
             return job
         if job.state is JobState.CANCELLING:
             return self._end(job, JobState.CANCELLED)
-        job = self._stop_clock(job)
+        job = self._stop_clock(job, self.now_us())
         self.database.execute(
             "UPDATE tasks SET state = 'ready', failure_count = failure_count + 1,"
             " not_before_us = ? WHERE job_uid = ? AND position = ?",
@@ -425,37 +460,48 @@ class Journal:
         )
         return self.record(job, warning)
 
+    def drop_tasks(self, uid: str) -> None:
+        """Let no task of a job start any more."""
+        self.database.execute(
+            "UPDATE tasks SET state = 'dropped' WHERE job_uid = ? AND state != 'done'", (uid,)
+        )
+
     def requeue(self, uid: str) -> Job:
-        """Put a running job back into the queue."""
-        job = self.job(uid)
+        """Put a running job back into the queue; the time that its task has run counts."""
+        return self._requeue(self._stop_clock(self.job(uid), self.now_us()))
+
+    def _requeue(self, job: Job) -> Job:
         if job.state is JobState.CANCELLING:
             return self._end(job, JobState.CANCELLED)
         if job.state is not JobState.RUNNING:
             return job
         self.database.execute(
-            "UPDATE tasks SET state = 'ready', start_us = NULL"
-            " WHERE job_uid = ? AND state = 'running'",
-            (uid,),
+            "UPDATE tasks SET state = 'ready' WHERE job_uid = ? AND state = 'running'", (job.uid,)
         )
         return self.record(job, StateChanged(state=JobState.QUEUED))
 
     def recover(self) -> int:
-        """Put back what ran when the server last ended; that try costs the job nothing."""
-        self.database.execute("UPDATE tasks SET start_us = NULL WHERE state = 'running'")
+        """Put back what ran when the server last ended. Returns how many jobs.
+
+        That try is no failure. It has run at least until the last event of its job, which counts:
+        a job that takes the server with it each time would run for ever else.
+        """
         rows = self.database.execute(
             "SELECT uid FROM jobs WHERE state IN ('running', 'cancelling')"
         ).fetchall()
         for (uid,) in rows:
-            self.requeue(uid)
+            try:
+                job = self.job(uid)
+                self._requeue(self._stop_clock(job, self.reads.last_event_us(uid)))
+            except ValueError as error:
+                logger.error("job %s cannot be read and is left as it is: %s", uid, error)
+                self.drop_tasks(uid)
         return len(rows)
 
     # Parts
 
     def take_upload(self, project: str, digest: Digest) -> None:
-        """Give a project a blob that it has uploaded."""
-        if blobs.size(self.database, project, digest.sha256) is None:
-            limit = self._quotas.max_bytes
-            blobs.check_quota(self.database, project, digest.size_bytes, limit)
+        """Give a project a blob that it has uploaded; there was room for it when it began."""
         blobs.own(self.database, project, digest, self.now_us())
 
     def record(self, job: Job, *happenings: Happening) -> Job:
@@ -487,14 +533,12 @@ class Journal:
             self._jobs.popitem(last=False)
 
     def _end(self, job: Job, state: JobState) -> Job:
-        job = self._stop_clock(job)
-        self.database.execute(
-            "UPDATE tasks SET state = 'dropped' WHERE job_uid = ? AND state != 'done'", (job.uid,)
-        )
+        job = self._stop_clock(job, self.now_us())
+        self.drop_tasks(job.uid)
         return self.record(job, StateChanged(state=state))
 
-    def _stop_clock(self, job: Job) -> Job:
-        """Add to a job what its running task has run."""
+    def _stop_clock(self, job: Job, end_us: int) -> Job:
+        """Add to a job what its running task has run until a time."""
         row = self.database.execute(
             "SELECT start_us FROM tasks"
             " WHERE job_uid = ? AND state = 'running' AND start_us IS NOT NULL",
@@ -503,46 +547,18 @@ class Journal:
         if row is None:
             return job
         self.database.execute("UPDATE tasks SET start_us = NULL WHERE job_uid = ?", (job.uid,))
-        return replace(job, run_us=job.run_us + max(0, self.now_us() - row[0]))
+        return replace(job, run_us=job.run_us + max(0, end_us - row[0]))
 
-    def _keep_work(
-        self, job: Job, key: str, outcome: TaskOutcome, warnings: tuple[Warned, ...]
-    ) -> None:
-        stages = {record.stage for record in outcome.records}
-        previews = tuple(
-            Previewed(stage=status.stage, image=status.preview)
-            for status in job.details.stages
-            if status.stage in stages and status.preview is not None
-        )
-        kept = KeptWork(outcome=outcome, warnings=warnings, previews=previews)
-        self._keep(job.project, key, dumps(kept), kept.digests)
-        self.database.execute(
-            "DELETE FROM deaths WHERE project = ? AND key = ?", (job.project, key)
-        )
 
-    def _keep(self, project: str, key: str, value: str, digests: Sequence[Digest]) -> None:
-        """Put a document into the stage cache, in the place of an older one."""
-        now_us = self.now_us()
-        blobs.let_go(self.database, project, key)
-        blobs.hold(self.database, project, key, digests, now_us)
-        self.database.execute(
-            "INSERT INTO stage_cache VALUES (?, ?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET value = excluded.value, use_us = excluded.use_us",
-            (project, key, value, now_us),
-        )
-
-    def _use_kept(self, project: str, key: str) -> None:
-        self.database.execute(
-            "UPDATE stage_cache SET use_us = ? WHERE project = ? AND key = ?",
-            (self.now_us(), project, key),
-        )
-
-    def _count_death(self, project: str, key: str) -> None:
-        self.database.execute(
-            "INSERT INTO deaths VALUES (?, ?, 1, ?)"
-            " ON CONFLICT DO UPDATE SET count = count + 1, time_us = excluded.time_us",
-            (project, key, self.now_us()),
-        )
+def _kept(job: Job, outcome: TaskOutcome, warnings: tuple[Warned, ...]) -> KeptWork:
+    """Return what is kept of a task of a job, which was warned of this while it ran."""
+    stages = {record.stage for record in outcome.records}
+    previews = tuple(
+        Previewed(stage=status.stage, image=status.preview)
+        for status in job.details.stages
+        if status.stage in stages and status.preview is not None
+    )
+    return KeptWork(outcome=outcome, warnings=warnings, previews=previews)
 
 
 def _queued(fraction: float, job: Job | None = None) -> StageProgressed:

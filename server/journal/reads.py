@@ -1,12 +1,13 @@
 """What is asked of the journal: rows and short ranges by key, tens of microseconds each."""
 
+import logging
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 from pipeline import Stage
-from server.artifacts import Digest
 from server.engine import Previewed, TaskKind, TaskOutcome, Warned, WorkerKind
 from server.jobs import (
     Happening,
@@ -22,6 +23,10 @@ from server.jobs import (
 from server.record import loads
 from server.refusals import JobNotFound, SurfaceMissing
 
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
 _EVENTS_PER_READ = 500
 _HAPPENINGS: Mapping[str, type[Happening]] = {
     kind.__name__: kind for kind in (StateChanged, StageProgressed, Previewed, Warned)
@@ -30,25 +35,9 @@ _JOB_COLUMNS = (
     "uid, project, spec, state, details, first_sequence, last_sequence, run_us, retry_of,"
     " from_stage, create_us, start_us, end_us"
 )
-# One priority for each ten minutes of waiting, ten at most.
-_CLASS = "jobs.priority + min(10, (:now_us - jobs.create_us) / 600000000)"
-
-
-@dataclass(frozen=True, kw_only=True)
-class KeptWork:
-    """What a task left, for the next one that is the same.
-
-    warnings, previews: what its job was told, which the next job is told again.
-    """
-
-    outcome: TaskOutcome
-    warnings: tuple[Warned, ...] = ()
-    previews: tuple[Previewed, ...] = ()
-
-    @property
-    def digests(self) -> tuple[Digest, ...]:
-        """All blobs that it names."""
-        return self.outcome.digests + tuple(preview.image for preview in self.previews)
+# One priority for each ten minutes of waiting. Without end: with one, a project that keeps making
+# urgent jobs would keep all others from ever starting.
+_CLASS = "jobs.priority + (:now_us - jobs.create_us) / 600000000"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +144,13 @@ class Reads:
             for sequence, time_us, kind, body in rows
         ]
 
+    def last_event_us(self, uid: str) -> int:
+        """Return when the last event of a job was, microseconds since 1970."""
+        row = self._database.execute(
+            "SELECT time_us FROM events WHERE job_uid = ? ORDER BY sequence DESC LIMIT 1", (uid,)
+        ).fetchone()
+        return int(row[0])
+
     def ready_tasks(self, worker: WorkerKind, *, now_us: int, only_running: bool) -> list[TaskName]:
         """Return what may start, in the order in which it should.
 
@@ -249,42 +245,28 @@ class Reads:
         return [outcome for _, outcome in rows]
 
     def recent_outcomes(self, limit: int) -> list[TaskOutcome]:
-        """Return what the latest tasks that really ran left, oldest first."""
+        """Return what the latest tasks that really ran left, oldest first; no unreadable ones."""
         rows = self._database.execute(
             "SELECT outcome FROM tasks WHERE state = 'done' AND NOT is_reused"
             " ORDER BY job_uid DESC LIMIT ?",
             (limit,),
         ).fetchall()
-        return [loads(TaskOutcome, text) for (text,) in reversed(rows)]
-
-    def kept_work(self, project: str, key: str) -> KeptWork | None:
-        """Return what the same work of the project left before."""
-        text = self._cached(project, key)
-        return None if text is None else loads(KeptWork, text)
-
-    def kept_part(self, project: str, key: str) -> Digest | None:
-        """Return a part of a build that the project has kept."""
-        text = self._cached(project, key)
-        return None if text is None else loads(Digest, text)
-
-    def _cached(self, project: str, key: str) -> str | None:
-        row = self._database.execute(
-            "SELECT value FROM stage_cache WHERE project = ? AND key = ?", (project, key)
-        ).fetchone()
-        return None if row is None else str(row[0])
-
-    def death_count(self, project: str, key: str, since_us: int) -> int:
-        """Return how many workers died in this work since it last succeeded, 0 if long ago."""
-        row = self._database.execute(
-            "SELECT count FROM deaths WHERE project = ? AND key = ? AND time_us >= ?",
-            (project, key, since_us),
-        ).fetchone()
-        return 0 if row is None else int(row[0])
+        read = (readable(TaskOutcome, text) for (text,) in reversed(rows))
+        return [outcome for outcome in read if outcome is not None]
 
     def meta(self, name: str) -> str:
         """Return a fact about the journal itself."""
         row = self._database.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return str(row[0])
+
+
+def readable(kind: type[T], text: str) -> T | None:
+    """Read a document that can be done without; None if it cannot be read."""
+    try:
+        return loads(kind, text)
+    except ValueError as error:
+        logger.error("journal: a row is unreadable and left out: %s", error)
+        return None
 
 
 def _not_found(uid: str) -> JobNotFound:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from server.journal import blobs
+from server.journal import blobs, stage_cache
 from server.journal.changes import Journal
 
 _ROWS_PER_CHANGE = 100  # other changes wait for this one: some milliseconds
@@ -49,7 +49,9 @@ def collect(journal: Journal, keep: Retention) -> Collected:
     return Collected(
         job_count=_forget_jobs(journal, before_us(keep.jobs_s)),
         log_count=_compact_logs(journal, before_us(keep.events_s)),
-        cache_count=_forget_cache(journal, before_us(keep.cache_s)),
+        cache_count=stage_cache.forget_unused(
+            journal.database, before_us(keep.cache_s), _ROWS_PER_CHANGE
+        ),
         # After the rows that hold them.
         blob_count=blobs.forget_unused(journal.database, before_us(keep.blobs_s), _ROWS_PER_CHANGE),
     )
@@ -72,18 +74,4 @@ def _compact_logs(journal: Journal, before_us: int) -> int:
     ).fetchall()
     for (uid,) in rows:
         journal.compact(uid)
-    return len(rows)
-
-
-def _forget_cache(journal: Journal, before_us: int) -> int:
-    rows = journal.database.execute(
-        "SELECT project, key FROM stage_cache WHERE use_us < ? ORDER BY use_us LIMIT ?",
-        (before_us, _ROWS_PER_CHANGE),
-    ).fetchall()
-    for project, key in rows:
-        journal.database.execute(
-            "DELETE FROM stage_cache WHERE project = ? AND key = ?", (project, key)
-        )
-        blobs.let_go(journal.database, project, key)
-    journal.database.execute("DELETE FROM deaths WHERE time_us < ?", (before_us,))
     return len(rows)

@@ -21,13 +21,14 @@ from server.jobs import (
     ReadyTask,
     StateChanged,
 )
-from server.journal import blobs, epoch, retention
+from server.journal import blobs, epoch, retention, stage_cache
 from server.journal.changes import Clock, Journal, NewJob, Quotas
 from server.journal.epoch import Mark
-from server.journal.reads import KeptWork, Reads, TaskName
+from server.journal.reads import Reads, TaskName
 from server.journal.reserve import Reserve
 from server.journal.retention import Collected, Retention
 from server.journal.schema import connect, prepare
+from server.journal.stage_cache import KeptWork
 from server.journal.tail import Entry, Heartbeat, Snapshot, Tail, Tails
 from server.journal.writer import Commit, Writer, mark_path
 from server.refusals import Draining, EventsCompacted, LogEpochChanged
@@ -68,7 +69,7 @@ class JobStore:
         Args:
             path: Beside it are its mark (see `epoch.py`) and its reserve of disk space.
             clock: Stamps events.
-            quotas: What one project may have.
+            quotas: How much there may be.
             on_commit: Told of every commit.
         """
         self._clock = clock
@@ -156,10 +157,6 @@ class JobStore:
     def job_counts(self) -> Mapping[JobState, int]:
         """Return how many jobs are in each state, of all projects."""
         return self._reads.job_counts()
-
-    def queued_count(self) -> int:
-        """Return how many jobs wait, of all projects."""
-        return self._reads.queued_count()
 
     def queue(self) -> Mapping[str, int]:
         """Return the places of waiting jobs by uid, 0 for the next one to start.
@@ -303,7 +300,11 @@ class JobStore:
         return self._reads.ready_tasks(worker, now_us=self._clock(), only_running=only_running)
 
     def ready_task(self, name: TaskName) -> ReadyTask | None:
-        """Return a task with all that starting it needs; None when it is no longer ready."""
+        """Return a task with all that starting it needs; None when it is no longer ready.
+
+        Raises:
+            ValueError: If a row of it cannot be read.
+        """
         return self._reads.ready_task(name)
 
     def next_due_s(self) -> float | None:
@@ -313,23 +314,24 @@ class JobStore:
         return None if due_us is None else (due_us - now_us) / 1e6
 
     def recent_outcomes(self, limit: int) -> list[TaskOutcome]:
-        """Return what the latest tasks that really ran left, oldest first."""
+        """Return what the latest tasks that really ran left, oldest first. At most `limit`."""
         return self._reads.recent_outcomes(limit)
 
     def kept_work(self, project: str, key: str) -> KeptWork | None:
         """Return what the same work of the project left before."""
-        return self._reads.kept_work(project, key)
+        return stage_cache.work(self._database, project, key)
 
     def kept_part(self, project: str, key: str) -> Digest | None:
         """Return a part of a build that the project has kept."""
-        return self._reads.kept_part(project, key)
+        return stage_cache.part(self._database, project, key)
 
     def death_count(self, project: str, key: str, *, within_s: float) -> int:
         """Return how many workers died in this work since it last succeeded.
 
         0 when the latest did so more than `within_s` ago.
         """
-        return self._reads.death_count(project, key, self._clock() - round(within_s * 1e6))
+        since_us = self._clock() - round(within_s * 1e6)
+        return stage_cache.death_count(self._database, project, key, since_us)
 
     # Blobs
 
@@ -338,8 +340,12 @@ class JobStore:
         return blobs.size(self._database, project, sha256)
 
     def check_bytes(self, project: str, extra_bytes: int) -> None:
-        """Raise `QuotaExceeded` if a project may not have so many bytes more."""
+        """Raise `QuotaExceeded` if a project may not have so many bytes beside its blobs."""
         blobs.check_quota(self._database, project, extra_bytes, self._quotas.max_bytes)
+
+    def check_room(self, project: str) -> None:
+        """Raise `QuotaExceeded` if a project already has as many bytes as it may."""
+        blobs.check_room(self._database, project, self._quotas.max_bytes)
 
     def stored_bytes(self) -> int:
         """Return how many bytes all projects have."""
@@ -350,17 +356,13 @@ class JobStore:
         return blobs.is_known(self._database, sha256)
 
     async def own_blob(self, project: str, digest: Digest) -> None:
-        """Give a project a blob that it has uploaded, all bytes of it.
-
-        Raises:
-            QuotaExceeded: If other uploads have taken the room for it meanwhile.
-        """
+        """Give a project a blob that it has uploaded, all bytes of it."""
         await self._write(lambda journal: journal.take_upload(project, digest))
 
     # Writes. Each returns after its commit.
 
     async def check(self, *, project: str, request_id: str, spec: JobSpec) -> None:
-        """Raise what `create` would raise for its request id and for quotas."""
+        """Raise what `create` would raise for its request id, the queue and quotas."""
         new = NewJob(project=project, request_id=request_id, spec=spec)
         await self._write(lambda journal: journal.check(new), is_new_work=True)
 
@@ -369,7 +371,8 @@ class JobStore:
 
         Raises:
             RequestIdReused: If the request id belongs to a job with another spec.
-            QuotaExceeded: If the project has as many jobs as it may.
+            QueueFull: If as many jobs wait as may.
+            QuotaExceeded: If the project has as many jobs or bytes as it may.
             InputMissing: If an input expired meanwhile.
             JobNotFound, SurfaceMissing: If the job to export again is gone.
         """
@@ -395,7 +398,7 @@ class JobStore:
         )
 
     async def delete(self, uid: str, *, project: str, etag: str = "") -> None:
-        """Forget a job that has ended, with its log. Its blobs go when nothing else needs them.
+        """Forget a job that has ended, with its log and the blobs that no other job needs.
 
         Raises:
             JobNotFound: If there is no such job.
@@ -456,8 +459,12 @@ class JobStore:
         """
         return await self._write(lambda journal: journal.fail(uid, error, death_of=death_of))
 
+    async def drop_tasks(self, uid: str) -> None:
+        """Let no task of a job start any more, also of one whose row cannot be read."""
+        await self._write(lambda journal: journal.drop_tasks(uid))
+
     async def requeue(self, uid: str) -> Job:
-        """Put a running job back into the queue, as if its running task had not started."""
+        """Put a running job back into the queue; only the time that its task has run stays."""
         return await self._write(lambda journal: journal.requeue(uid))
 
     async def cancel(self, uid: str, *, project: str | None) -> Job:

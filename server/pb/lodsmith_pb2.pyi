@@ -751,7 +751,7 @@ class Model(_message.Message):
     def __init__(self, available: _Optional[bool] = ..., path: _Optional[str] = ..., name: _Optional[str] = ..., digest: _Optional[str] = ..., license: _Optional[str] = ..., problem: _Optional[str] = ..., takes: _Optional[_Iterable[str]] = ..., formats: _Optional[_Iterable[_Union[Format, str]]] = ...) -> None: ...
 
 class Limits(_message.Message):
-    __slots__ = ("max_prompt_characters", "max_image_bytes", "max_image_pixels", "max_mesh_bytes", "max_queued_jobs", "min_free_disk_bytes", "max_chunk_bytes", "max_images", "max_variants", "max_adapter_bytes", "max_mesh_triangles", "max_project_jobs", "max_project_bytes", "max_run_timeout", "job_retention")
+    __slots__ = ("max_prompt_characters", "max_image_bytes", "max_image_pixels", "max_mesh_bytes", "max_queued_jobs", "min_free_disk_bytes", "max_chunk_bytes", "max_images", "max_variants", "max_adapter_bytes", "max_mesh_triangles", "max_project_jobs", "max_project_bytes", "max_run_timeout", "job_retention", "max_watches", "max_connection_streams", "max_health_watches", "max_infer_calls")
     MAX_PROMPT_CHARACTERS_FIELD_NUMBER: _ClassVar[int]
     MAX_IMAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_IMAGE_PIXELS_FIELD_NUMBER: _ClassVar[int]
@@ -767,6 +767,10 @@ class Limits(_message.Message):
     MAX_PROJECT_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_RUN_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     JOB_RETENTION_FIELD_NUMBER: _ClassVar[int]
+    MAX_WATCHES_FIELD_NUMBER: _ClassVar[int]
+    MAX_CONNECTION_STREAMS_FIELD_NUMBER: _ClassVar[int]
+    MAX_HEALTH_WATCHES_FIELD_NUMBER: _ClassVar[int]
+    MAX_INFER_CALLS_FIELD_NUMBER: _ClassVar[int]
     max_prompt_characters: int
     max_image_bytes: int
     max_image_pixels: int
@@ -782,7 +786,11 @@ class Limits(_message.Message):
     max_project_bytes: int
     max_run_timeout: _duration_pb2.Duration
     job_retention: _duration_pb2.Duration
-    def __init__(self, max_prompt_characters: _Optional[int] = ..., max_image_bytes: _Optional[int] = ..., max_image_pixels: _Optional[int] = ..., max_mesh_bytes: _Optional[int] = ..., max_queued_jobs: _Optional[int] = ..., min_free_disk_bytes: _Optional[int] = ..., max_chunk_bytes: _Optional[int] = ..., max_images: _Optional[int] = ..., max_variants: _Optional[int] = ..., max_adapter_bytes: _Optional[int] = ..., max_mesh_triangles: _Optional[int] = ..., max_project_jobs: _Optional[int] = ..., max_project_bytes: _Optional[int] = ..., max_run_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., job_retention: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    max_watches: int
+    max_connection_streams: int
+    max_health_watches: int
+    max_infer_calls: int
+    def __init__(self, max_prompt_characters: _Optional[int] = ..., max_image_bytes: _Optional[int] = ..., max_image_pixels: _Optional[int] = ..., max_mesh_bytes: _Optional[int] = ..., max_queued_jobs: _Optional[int] = ..., min_free_disk_bytes: _Optional[int] = ..., max_chunk_bytes: _Optional[int] = ..., max_images: _Optional[int] = ..., max_variants: _Optional[int] = ..., max_adapter_bytes: _Optional[int] = ..., max_mesh_triangles: _Optional[int] = ..., max_project_jobs: _Optional[int] = ..., max_project_bytes: _Optional[int] = ..., max_run_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., job_retention: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_watches: _Optional[int] = ..., max_connection_streams: _Optional[int] = ..., max_health_watches: _Optional[int] = ..., max_infer_calls: _Optional[int] = ...) -> None: ...
 
 class Digest(_message.Message):
     __slots__ = ("sha256", "size_bytes")
@@ -878,10 +886,18 @@ class PictureOptions(_message.Message):
     def __init__(self, more: _Optional[_Iterable[_Union[PictureKind, str]]] = ...) -> None: ...
 
 class ProvenanceOptions(_message.Message):
-    __slots__ = ("prompt",)
+    __slots__ = ("prompt", "picture_license", "mesh_license", "shape_license", "adapter_license")
     PROMPT_FIELD_NUMBER: _ClassVar[int]
+    PICTURE_LICENSE_FIELD_NUMBER: _ClassVar[int]
+    MESH_LICENSE_FIELD_NUMBER: _ClassVar[int]
+    SHAPE_LICENSE_FIELD_NUMBER: _ClassVar[int]
+    ADAPTER_LICENSE_FIELD_NUMBER: _ClassVar[int]
     prompt: PromptPolicy
-    def __init__(self, prompt: _Optional[_Union[PromptPolicy, str]] = ...) -> None: ...
+    picture_license: str
+    mesh_license: str
+    shape_license: str
+    adapter_license: str
+    def __init__(self, prompt: _Optional[_Union[PromptPolicy, str]] = ..., picture_license: _Optional[str] = ..., mesh_license: _Optional[str] = ..., shape_license: _Optional[str] = ..., adapter_license: _Optional[str] = ...) -> None: ...
 
 class ConditionOptions(_message.Message):
     __slots__ = ("negative_prompt", "multi_image")

@@ -176,7 +176,9 @@ class JobServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteJob(self, request, context):
-        """Forgets a job that has ended, its log, and in time all bytes that nothing else needs.
+        """Forgets a job that has ended, its log, and what no other job needs: results, kept results of its
+        stages, inputs. None of it counts against the project's quota any more. The bytes themselves are
+        deleted later.
 
         Errors:
         NOT_FOUND            JOB_NOT_FOUND: perhaps already deleted
@@ -462,8 +464,8 @@ class JobService:
 class BlobServiceStub:
     """Bytes by their SHA-256: pictures and meshes on the way in, artifacts on the way out.
 
-    A blob is there for a project that has uploaded it or whose job made it. Inputs that no job uses
-    and results of deleted jobs expire.
+    A blob is there for a project that has uploaded it or whose job made it. It goes with the last job
+    that needs it; uploads that no job has used expire.
     """
 
     def __init__(self, channel):
@@ -502,8 +504,8 @@ class BlobServiceStub:
 class BlobServiceServicer:
     """Bytes by their SHA-256: pictures and meshes on the way in, artifacts on the way out.
 
-    A blob is there for a project that has uploaded it or whose job made it. Inputs that no job uses
-    and results of deleted jobs expire.
+    A blob is there for a project that has uploaded it or whose job made it. It goes with the last job
+    that needs it; uploads that no job has used expire.
     """
 
     def FindMissingBlobs(self, request, context):
@@ -527,7 +529,8 @@ class BlobServiceServicer:
         upload is dropped, start again at offset 0
         OUT_OF_RANGE        OFFSET_MISMATCH: metadata `committed_size` has the offset to go on from
         ABORTED             UPLOAD_BUSY: another stream writes this upload; wait and ask again
-        RESOURCE_EXHAUSTED  DISK_FULL, or QUOTA_EXCEEDED: delete jobs, or wait until uploads expire
+        RESOURCE_EXHAUSTED  DISK_FULL, or QUOTA_EXCEEDED: delete jobs, or wait until uploads expire.
+        An upload that was let in is not refused for its quota later
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -602,8 +605,8 @@ def add_BlobServiceServicer_to_server(servicer, server):
 class BlobService:
     """Bytes by their SHA-256: pictures and meshes on the way in, artifacts on the way out.
 
-    A blob is there for a project that has uploaded it or whose job made it. Inputs that no job uses
-    and results of deleted jobs expire.
+    A blob is there for a project that has uploaded it or whose job made it. It goes with the last job
+    that needs it; uploads that no job has used expire.
     """
 
     @staticmethod

@@ -1,8 +1,9 @@
 """BlobService: bytes in and out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from functools import partial
 
 from server import convert
 from server.artifacts import CHUNK_BYTES, ArtifactStore, Digest, Upload
@@ -11,6 +12,7 @@ from server.journal import JobStore
 from server.observe.metrics import Metrics
 from server.pb import lodsmith_pb2 as pb
 from server.refusals import BlobMissing, InvalidRequest, TooLarge
+from server.services.cuts import to_its_end
 from server.services.limits import DrainFlag, Limits, check_size
 
 _MAX_DIGESTS = 1000
@@ -72,8 +74,9 @@ class BlobService:
     ) -> pb.WriteBlobChunkResponse:
         """See the contract."""
         async with self._upload(request, call) as upload:
-            is_repeated = request.offset + len(request.data) <= upload.committed_size
-            if not upload.is_complete and not (request.data and is_repeated):
+            end = request.offset + len(request.data)
+            is_repeated = request.data and request.offset >= 0 and end <= upload.committed_size
+            if not upload.is_complete and not is_repeated:
                 await self._append(upload, request)
         return pb.WriteBlobChunkResponse(
             committed_size=upload.committed_size, complete=upload.is_complete
@@ -115,20 +118,28 @@ class BlobService:
     async def _upload(
         self, first: pb.WriteBlobRequest | pb.WriteBlobChunkRequest, call: Call
     ) -> AsyncIterator[Upload]:
-        """Open an upload, and finish it where all bytes are there at the end."""
+        """Open an upload, and finish it where all bytes are there at the end.
+
+        It stays busy as long as a thread writes to it, or the next stream of a client that was cut
+        would count and write the same bytes beside it.
+        """
         self._drain.check()
         digest = convert.digest_from(first.digest, "digest")
         call.resource = _resource(digest)
         check_size(digest.size_bytes, self._limits.max_blob_bytes, "digest")
         is_there = self._size(digest, call) is not None
         if not is_there:
-            self._store.check_bytes(call.project, digest.size_bytes)
-            await asyncio.to_thread(self._artifacts.check_space, digest.size_bytes)
+            arrived = self._artifacts.committed_size(call.project, first.upload_id, digest)
+            await asyncio.to_thread(self._artifacts.check_space, digest.size_bytes - arrived)
         with self._artifacts.upload(
-            call.project, first.upload_id, digest, is_there=is_there
+            call.project,
+            first.upload_id,
+            digest,
+            is_there=is_there,
+            check_room=partial(self._store.check_bytes, call.project),
         ) as upload:
             yield upload
-            await _to_its_end(self._finish(upload, call.project, digest, is_there=is_there))
+            await to_its_end(self._finish(upload, call.project, digest, is_there=is_there))
 
     async def _finish(
         self, upload: Upload, project: str, digest: Digest, *, is_there: bool
@@ -146,22 +157,8 @@ class BlobService:
                 field="data",
                 metadata={"max_bytes": str(CHUNK_BYTES)},
             )
-        await _to_its_end(asyncio.to_thread(upload.append, request.offset, request.data))
+        await to_its_end(asyncio.to_thread(upload.append, request.offset, request.data))
         self._metrics.blob_received(len(request.data))
-
-
-async def _to_its_end(work: Coroutine[None, None, None]) -> None:
-    """Wait for `work` also when the call is cut meanwhile.
-
-    A thread goes on after its call. The upload must stay busy as long, or the client's next stream
-    counts and writes the same bytes beside it.
-    """
-    task = asyncio.create_task(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait((task,))
-        raise
 
 
 def _resource(digest: Digest) -> str:

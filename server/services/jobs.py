@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pipeline import LoadOptions
 from pipeline.checkpoints.library import resolve
@@ -21,8 +22,9 @@ from server.journal import Clock, Entry, Heartbeat, JobStore, Snapshot
 from server.observe.jobs import JobTelemetry
 from server.observe.metrics import Metrics
 from server.pb import lodsmith_pb2 as pb
-from server.refusals import InputMissing, InvalidRequest, QueueFull
+from server.refusals import InputMissing, InvalidRequest, ModelUnusable
 from server.scheduler import Scheduler
+from server.services.cuts import to_its_end
 from server.services.limits import DrainFlag, Limits, check_size
 
 logger = logging.getLogger(__name__)
@@ -67,17 +69,16 @@ class JobService:
         _check_request_id(request.request_id)
         known = self._known(call.project, request.request_id)
         spec = await self._checked(request.spec, call.project, known)
-        if known is None:
-            self._check_room()
+        if known is None:  # what is full now must not refuse what was answered
+            self._artifacts.check_space()
         if request.validate_only:
             await self._store.check(project=call.project, request_id=request.request_id, spec=spec)
             unborn = _unborn(spec, call.project, self._clock())
             return pb.CreateJobResponse(job=convert.job_to(unborn))
-        job, is_known = await self._store.create(
-            project=call.project, request_id=request.request_id, spec=spec
+        job, is_known = await self._created(
+            self._store.create(project=call.project, request_id=request.request_id, spec=spec), call
         )
         hit("create.answer")
-        self._created(job, is_known, call)
         return pb.CreateJobResponse(job=self._told(job), deduplicated=is_known)
 
     async def get_job(self, request: pb.GetJobRequest, call: Call) -> pb.GetJobResponse:
@@ -163,14 +164,14 @@ class JobService:
         _check_request_id(request.request_id)
         from_stage = convert.stage_from(request.from_stage, "from_stage")
         if self._known(call.project, request.request_id) is None:
-            self._check_room()
-        job, is_known = await self._store.retry(
+            self._artifacts.check_space()
+        retried = self._store.retry(
             convert.uid_of(request.name),
             project=call.project,
             request_id=request.request_id,
             from_stage=from_stage,
         )
-        self._created(job, is_known, call)
+        job, is_known = await self._created(retried, call)
         return pb.RetryJobResponse(job=self._told(job), deduplicated=is_known)
 
     async def delete_job(self, request: pb.DeleteJobRequest, call: Call) -> pb.DeleteJobResponse:
@@ -179,14 +180,24 @@ class JobService:
         await self._store.delete(uid, project=call.project, etag=request.etag)
         return pb.DeleteJobResponse()
 
-    def _created(self, job: Job, is_known: bool, call: Call) -> None:
-        """Tell of a new job, or of one that was created before."""
-        call.resource = convert.name_of(job.uid)
-        if is_known:
-            return
-        self._telemetry.created(job.uid, call.traceparent)
-        if self._logs_prompts and job.spec.prompt is not None:
-            logger.info("job %s: %r", job.uid, job.spec.prompt)
+    async def _created(
+        self, creating: Coroutine[Any, Any, tuple[Job, bool]], call: Call
+    ) -> tuple[Job, bool]:
+        """Wait for a new job, or one that was created before, and tell of it.
+
+        Also where the call is cut: the audit log names the job that came of it.
+        """
+
+        async def told() -> tuple[Job, bool]:
+            job, is_known = await creating
+            call.resource = convert.name_of(job.uid)
+            if not is_known:
+                self._telemetry.created(job.uid, call.traceparent)
+                if self._logs_prompts and job.spec.prompt is not None:
+                    logger.info("job %s: %r", job.uid, job.spec.prompt)
+            return job, is_known
+
+        return await to_its_end(told())
 
     # Answers
 
@@ -277,23 +288,13 @@ class JobService:
             shape=there_if_any(spec.shape, "spec.shape", limits.max_mesh_bytes),
             adapter=there_if_any(spec.adapter, "spec.adapter", limits.max_adapter_bytes),
         )
-        if spec.is_generated:
+        if spec.is_generated and known is None:
             await asyncio.to_thread(_check_models, self._models)
         return spec
 
     def _known(self, project: str, request_id: str) -> Job | None:
-        """Return the job of a request that was answered: what is full now must not refuse it."""
+        """Return the job of a request that was answered before."""
         return self._store.job_of_request(project, request_id) if request_id else None
-
-    def _check_room(self) -> None:
-        """Raise if the disk or the queue is full."""
-        self._artifacts.check_space()
-        waiting = self._store.queued_count()
-        if waiting >= self._limits.max_queued_jobs:
-            raise QueueFull(
-                f"{waiting} jobs wait, which is the most this server allows; try again later",
-                retry_after_s=10.0,
-            )
 
 
 def _check_request_id(request_id: str) -> None:
@@ -393,9 +394,8 @@ def _check_models(models: LoadOptions) -> None:
         for name in models.models:
             resolve(Path(models.home), name)
     except ModelUnavailable as error:
-        raise ModelUnavailable(
-            f"{error} (`lodsmith doctor` checks it; `lodsmith lod` works without a model)"
-        ) from error
+        logger.warning("no job can be made of prompts and pictures: %s", error)
+        raise ModelUnusable from error
 
 
 def _check_no_generation(spec: JobSpec) -> None:

@@ -28,6 +28,10 @@ class Limits:
     max_project_bytes: int
     max_run_timeout_s: float
     keep_jobs_s: float
+    max_watches: int
+    max_connection_streams: int
+    max_health_watches: int
+    max_infer_calls: int
     heartbeat_s: float
 
     @property
@@ -53,6 +57,10 @@ def limits_of(config: ServerConfig) -> Limits:
         max_project_bytes=config.max_project_bytes,
         max_run_timeout_s=config.max_run_timeout_s,
         keep_jobs_s=config.keep_jobs_s,
+        max_watches=config.max_watches,
+        max_connection_streams=config.max_connection_streams,
+        max_health_watches=config.max_health_watches,
+        max_infer_calls=config.max_infer_calls,
         heartbeat_s=config.heartbeat_s,
     )
 

@@ -33,10 +33,19 @@ OPTIONS: tuple[tuple[str, int], ...] = (
 
 
 def grpc_server(
-    rpcs: Sequence[Rpc], desk: Desk, health: HealthServicer, *, has_reflection: bool
+    rpcs: Sequence[Rpc],
+    desk: Desk,
+    health: HealthServicer,
+    *,
+    has_reflection: bool,
+    max_connection_streams: int,
 ) -> grpc.aio.Server:
-    """Return a server of the contract's methods that listens nowhere yet."""
-    server = grpc.aio.server(options=OPTIONS)
+    """Return a server of the contract's methods that listens nowhere yet.
+
+    max_connection_streams: calls that run at once on one connection; a client lets more wait.
+    """
+    options = (*OPTIONS, ("grpc.max_concurrent_streams", max_connection_streams))
+    server = grpc.aio.server(options=options)
     services = sorted({rpc.service for rpc in rpcs})
     for service in services:
         handlers = {rpc.name: _handler(rpc, desk) for rpc in rpcs if rpc.service == service}

@@ -8,6 +8,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,7 +30,10 @@ logger = logging.getLogger(__name__)
 
 MAX_HEAD_BYTES = 16 << 10  # as gRPC
 MAX_EXCHANGES = 4_000  # at once, as many as connections of gRPC
-SILENCE_S = 30.0  # a request whose body stops for so long is dropped
+# A request whose body falls behind this pace by so long is dropped: one that stops, and one that
+# trickles so that it never ends.
+LAG_S = 30.0
+BODY_BYTES_PER_S = 1024
 LINGER_S = 1.0  # how long an early answer waits for a client that is still sending
 
 # CORP keeps pages from embedding blobs as pictures, which needs no `Origin`.
@@ -61,8 +65,9 @@ class HttpApp:
         is_ready: Callable[[], bool],
         metrics: Callable[[], bytes] | None,
         max_infer_bytes: int,
+        max_infer_calls: int,
         random_seed: Callable[[], int],
-        silence_s: float = SILENCE_S,
+        lag_s: float = LAG_S,
     ) -> None:
         """Answer the table of RPCs in all the ways of this port.
 
@@ -74,8 +79,9 @@ class HttpApp:
             is_ready: Whether jobs would be started now.
             metrics: Gives Prometheus's text; None: there is none.
             max_infer_bytes: Largest request of `/v1/infer`.
+            max_infer_calls: Most of them at once.
             random_seed: Gives the seed of a NIM request that leaves it to chance.
-            silence_s: How long a request's body may stop.
+            lag_s: How far a request's body may fall behind `BODY_BYTES_PER_S`.
         """
         by_name = {rpc.name: rpc for rpc in rpcs}
         self._paths = frozenset(rpc.path for rpc in rpcs)
@@ -83,7 +89,12 @@ class HttpApp:
         self._calls = ConnectCalls(rpcs, desk, is_stopping=lambda: self._is_stopping)
         self._blobs = BlobFiles(by_name, desk)
         self._nim = Nim(
-            by_name, desk, self._blobs, max_body_bytes=max_infer_bytes, random_seed=random_seed
+            by_name,
+            desk,
+            self._blobs,
+            max_body_bytes=max_infer_bytes,
+            max_calls=max_infer_calls,
+            random_seed=random_seed,
         )
         self._probes = Probes(
             info=by_name["GetServerInfo"],
@@ -92,7 +103,7 @@ class HttpApp:
             is_ready=is_ready,
             metrics=metrics,
         )
-        self._silence_s = silence_s
+        self._lag_s = lag_s
         self._is_stopping = False
         self._exchanges: set[asyncio.Task[Any]] = set()
 
@@ -122,7 +133,7 @@ class HttpApp:
                 await asyncio.wait(late, timeout=LINGER_S)
 
     async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
-        wire = _Wire(receive, send, self._silence_s)
+        wire = _Wire(receive, send, self._lag_s)
         try:
             exchange = Exchange(scope, wire.receive, wire.send)
         except UnicodeDecodeError:  # in a header
@@ -211,10 +222,11 @@ class HttpApp:
 class _Wire:
     """Both ends of one request: what every answer needs, and what no client may do."""
 
-    def __init__(self, receive: Receive, send: Send, silence_s: float) -> None:
+    def __init__(self, receive: Receive, send: Send, lag_s: float) -> None:
         self._receive = receive
         self._send = send
-        self._silence_s = silence_s
+        self._lag_s = lag_s
+        self._patience_s = lag_s  # for the body; what arrives of it brings more, up to `lag_s`
         self._headers = list(_SAFETY)
         self._is_body_read = False
 
@@ -223,12 +235,17 @@ class _Wire:
         self._headers += [(name.encode(), value.encode()) for name, value in headers.items()]
 
     async def receive(self) -> Message:
-        """Return what comes next; a body that stops counts as a client that left."""
+        """Return what comes next; a body that stops or trickles counts as a client that left."""
+        start_s = time.monotonic()
         try:
-            async with asyncio.timeout(None if self._is_body_read else self._silence_s):
+            async with asyncio.timeout(None if self._is_body_read else self._patience_s):
                 message = await self._receive()
         except TimeoutError:
             return {"type": "http.disconnect"}
+        # Only the time that was waited counts: a slow disk of ours is no fault of the client.
+        waited_s = time.monotonic() - start_s
+        brought_s = len(message.get("body", b"")) / BODY_BYTES_PER_S
+        self._patience_s = min(self._lag_s, self._patience_s - waited_s + brought_s)
         if message["type"] == "http.disconnect" or not message.get("more_body", False):
             self._is_body_read = True
         return message

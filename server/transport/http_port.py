@@ -75,7 +75,6 @@ class _Config(Config):
         self._listener = listener
         self._tls = tls
         if tls is not None:
-            tls.set_alpn_protocols(["http/1.1"])
             tls.sslobject_class = _NamedPeer
         self.accesslog = None  # the desk logs calls
         self.errorlog = logging.getLogger("hypercorn")

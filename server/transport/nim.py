@@ -14,8 +14,15 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,10 +30,11 @@ import grpc
 
 from server.artifacts import CHUNK_BYTES
 from server.calls.desk import CallEnded, Desk
+from server.calls.errors import status_of
 from server.calls.messages import read_response
 from server.calls.rpcs import Rpc
 from server.pb import lodsmith_pb2 as pb
-from server.refusals import TooLarge
+from server.refusals import RateLimited, TooLarge
 from server.transport.blob_files import BlobFiles
 from server.transport.exchange import Exchange, wire_error
 
@@ -49,6 +57,7 @@ _STATUS_OF_REASON = {
     pb.ERROR_REASON_INVALID_INPUT: 422,
     pb.ERROR_REASON_UNSUPPORTED_FEATURE: 422,
     pb.ERROR_REASON_CANCELLED: 409,
+    pb.ERROR_REASON_QUOTA_EXCEEDED: 429,
     pb.ERROR_REASON_OUT_OF_MEMORY: 503,
     pb.ERROR_REASON_DISK_FULL: 503,
     pb.ERROR_REASON_JOB_TIMEOUT: 504,
@@ -91,6 +100,7 @@ class Nim:
         blobs: BlobFiles,
         *,
         max_body_bytes: int,
+        max_calls: int,
         random_seed: Callable[[], int],
     ) -> None:
         """Make jobs of requests.
@@ -100,12 +110,15 @@ class Nim:
             desk: Answers their calls.
             blobs: Reads results.
             max_body_bytes: Largest request.
+            max_calls: Most at once: each has its pictures in memory and waits for its job.
             random_seed: Gives the seed of a request that leaves it to chance.
         """
         self._rpcs = rpcs
         self._desk = desk
         self._blobs = blobs
         self._max_body_bytes = max_body_bytes
+        self._max_calls = max_calls
+        self._call_count = 0
         self._random_seed = random_seed
 
     async def answer(self, exchange: Exchange) -> None:
@@ -113,10 +126,14 @@ class Nim:
         try:
             # A body with pictures is large: only those may send one who may call at all.
             await self._call(exchange, "GetServerInfo", pb.GetServerInfoRequest())
-            body = await exchange.body(self._max_body_bytes)
-            # Off the loop: it takes a tenth of a second for 40 MB.
-            inference = await asyncio.to_thread(_read, body, self._random_seed)
-            await exchange.unless_left(self._infer(exchange, inference))
+            with self._one_of_few():
+                # Off the loop: it takes a tenth of a second for 40 MB.
+                inference = await asyncio.to_thread(
+                    _read, await exchange.body(self._max_body_bytes), self._random_seed
+                )
+                await exchange.unless_left(self._infer(exchange, inference))
+        except RateLimited as refusal:
+            await _refuse(exchange, CallEnded(status_of(refusal)))
         except TooLarge as refusal:
             await exchange.answer_json(413, {"detail": str(refusal)})
         except _Unprocessable as error:
@@ -127,6 +144,21 @@ class Nim:
             if exchange.has_started:
                 raise
             await _refuse(exchange, ended)
+
+    @contextmanager
+    def _one_of_few(self) -> Iterator[None]:
+        """Be around one call. Raises `RateLimited` where as many run as may."""
+        if self._call_count >= self._max_calls:
+            raise RateLimited(
+                f"{self._max_calls} calls wait for their assets already, which is the most that "
+                "may; try again later, or make a job with CreateJob",
+                retry_after_s=10.0,
+            )
+        self._call_count += 1
+        try:
+            yield
+        finally:
+            self._call_count -= 1
 
     async def _infer(self, exchange: Exchange, inference: _Inference) -> None:
         digests = [await self._upload(exchange, image) for image in inference.images]

@@ -94,10 +94,12 @@ class SlowJournal:
         call = getattr(peer.jobs, name).future(request)
         assert self.is_reached.wait(10)
         call.cancel()
-        while f"{name}: left by the client" not in caplog.text:
-            peer.client.info()
+        for _ in range(3):  # on the same connection, so after the end of the call
+            peer.catalog.GetServerInfo(pb.GetServerInfoRequest())
         self.holds = False
         self.goes_on.set()
+        while f"{name}: left by the client" not in caplog.text:
+            peer.client.info()
 
 
 def test_a_job_runs_whose_client_left_before_it_was_written_down(
@@ -112,6 +114,10 @@ def test_a_job_runs_whose_client_left_before_it_was_written_down(
             pass
         watch = peer.jobs.WatchJob(pb.WatchJobRequest(name=jobs[0].name), timeout=10)
         assert list(watch)[-1].event.finished.state == pb.JOB_STATE_SUCCEEDED
+    entries = map(json.loads, (peer.config.data_dir / "audit.jsonl").read_text().splitlines())
+    created = [entry for entry in entries if entry["rpc"] == "CreateJob"]
+    assert [entry["code"] for entry in created] == ["OK", "CANCELLED"]
+    assert created[1]["resource"] == jobs[0].name
 
 
 def test_a_job_ends_whose_client_left_before_its_cancelling_was_written_down(

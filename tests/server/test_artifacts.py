@@ -8,7 +8,17 @@ import pytest
 
 from pipeline.errors import DiskFull
 from server.artifacts import CHUNK_BYTES, ArtifactStore, Digest, digest_of
-from server.refusals import BlobDamaged, BlobMissing, InvalidRequest, OffsetMismatch
+from server.refusals import (
+    BlobDamaged,
+    BlobMissing,
+    InvalidRequest,
+    OffsetMismatch,
+    QuotaExceeded,
+)
+
+
+def anything(announced_bytes: int) -> None:
+    """Let an upload in."""
 
 
 def files(folder: Path) -> list[Path]:
@@ -50,7 +60,7 @@ def test_too_little_space_is_refused_before_anything_is_written(tmp_path: Path) 
 def test_sweeping_removes_half_written_blobs_and_keeps_uploads(tmp_path: Path) -> None:
     store = ArtifactStore(tmp_path)
     digest = digest_of(b"0123456789")
-    with store.upload("local", "0" * 32, digest, is_there=False) as upload:
+    with store.upload("local", "0" * 32, digest, is_there=False, check_room=anything) as upload:
         upload.append(0, b"01234")
         upload.finish()
     (tmp_path / "temporary" / "left").write_bytes(b"half")
@@ -58,7 +68,7 @@ def test_sweeping_removes_half_written_blobs_and_keeps_uploads(tmp_path: Path) -
     again.sweep()
     assert not files(tmp_path / "temporary")
     assert again.committed_size("local", "0" * 32, digest) == 5
-    with again.upload("local", "0" * 32, digest, is_there=False) as upload:
+    with again.upload("local", "0" * 32, digest, is_there=False, check_room=anything) as upload:
         upload.append(5, b"56789")
         upload.finish()
     assert again.read(digest.sha256) == b"0123456789"
@@ -84,7 +94,7 @@ def test_damage_is_found_when_a_whole_blob_is_read_and_the_blob_can_be_made_agai
 def test_what_another_project_has_must_still_be_uploaded(tmp_path: Path) -> None:
     store = ArtifactStore(tmp_path)
     digest = store.put(b"content")
-    with store.upload("other", "0" * 32, digest, is_there=False) as upload:
+    with store.upload("other", "0" * 32, digest, is_there=False, check_room=anything) as upload:
         upload.finish()
         assert not upload.is_complete
         upload.append(0, b"content")
@@ -118,7 +128,7 @@ def test_only_old_bytes_are_discarded_and_putting_them_again_makes_them_young(
 def test_an_upload_that_took_long_is_a_young_blob(tmp_path: Path) -> None:
     store = ArtifactStore(tmp_path)
     digest = digest_of(b"content")
-    with store.upload("local", "0" * 32, digest, is_there=False) as upload:
+    with store.upload("local", "0" * 32, digest, is_there=False, check_room=anything) as upload:
         upload.append(0, b"content")
         for path in files(tmp_path / "uploads"):
             make_old(path)
@@ -129,7 +139,7 @@ def test_an_upload_that_took_long_is_a_young_blob(tmp_path: Path) -> None:
 def test_old_uploads_are_discarded_unless_they_are_open(tmp_path: Path) -> None:
     store = ArtifactStore(tmp_path)
     digest = digest_of(b"content")
-    with store.upload("local", "0" * 32, digest, is_there=False) as upload:
+    with store.upload("local", "0" * 32, digest, is_there=False, check_room=anything) as upload:
         upload.append(0, b"con")
         (path,) = files(tmp_path / "uploads")
         make_old(path)
@@ -152,3 +162,64 @@ def test_bad_reads_are_refused(tmp_path: Path) -> None:
 def test_only_digests_become_paths(sha256: str) -> None:
     with pytest.raises(InvalidRequest):
         Digest(sha256=sha256, size_bytes=1)
+
+
+def test_half_done_uploads_count_with_what_they_announced(tmp_path: Path) -> None:
+    contents = {"0" * 32: b"0123456789", "1" * 32: b"abcdefghij", "2" * 32: b"yet another"}
+    heard: list[int] = []
+
+    def begin(store: ArtifactStore, upload_id: str, project: str = "local") -> None:
+        """Send the first three bytes, or the next."""
+        content = contents[upload_id]
+        with store.upload(
+            project, upload_id, digest_of(content), is_there=False, check_room=heard.append
+        ) as upload:
+            at = upload.committed_size
+            upload.append(at, content[at : at + 3])
+
+    store = ArtifactStore(tmp_path)
+    first, second, third = contents
+    begin(store, first)
+    begin(store, second, "other")
+    begin(store, second)
+    assert heard == [10, 10, 20]
+    begin(store, first)  # it was let in
+    assert len(heard) == 3
+    with store.upload(
+        "local", third, digest_of(contents[third]), is_there=False, check_room=heard.append
+    ):
+        pass  # cut before its first byte
+    begin(store, third, "new")
+    assert heard[3:] == [31, 11]
+    again = ArtifactStore(tmp_path)
+    again.sweep()
+    begin(again, second)
+    assert heard[5:] == [16]  # of the first, six bytes have arrived
+    begin(again, first)
+    assert heard[6:] == [20]
+    assert again.discard_uploads(0.0) == 4
+    begin(again, third)
+    assert heard[7:] == [11]
+
+
+def test_an_upload_that_is_refused_for_its_size_counts_for_nothing(tmp_path: Path) -> None:
+    store = ArtifactStore(tmp_path)
+
+    def check(announced_bytes: int) -> None:
+        if announced_bytes > 15:
+            raise QuotaExceeded("full")
+
+    def upload(content: bytes, upload_id: str, end: int) -> None:
+        with store.upload(
+            "local", upload_id, digest_of(content), is_there=False, check_room=check
+        ) as upload:
+            upload.append(upload.committed_size, content[upload.committed_size : end])
+            upload.finish()
+
+    upload(b"0123456789", "0" * 32, end=5)
+    for _ in range(2):
+        with pytest.raises(QuotaExceeded):
+            upload(b"abcdef", "1" * 32, end=1)
+    upload(b"abcde", "2" * 32, end=5)
+    upload(b"0123456789", "0" * 32, end=10)
+    upload(b"0123456789abcde", "3" * 32, end=1)  # what is finished counts as a blob

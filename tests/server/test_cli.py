@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from server.cli import commands
 from server.cli.commands import app
 from server.config import ServerConfig
 from server.pb import lodsmith_pb2 as pb
@@ -45,7 +44,7 @@ def test_generate_leaves_the_three_files(server: Peer, tmp_path: Path) -> None:
     ]
     assert "LOD3" in result.stdout
     assert "succeeded" not in result.stderr
-    assert "sparse structure" in result.stderr  # progress, as lines, away from stdout
+    assert "export (" in result.stderr  # progress, as lines, away from stdout
 
 
 def test_options_reach_the_job(server: Peer, tmp_path: Path) -> None:
@@ -199,7 +198,7 @@ def test_a_large_file_is_refused_before_it_is_read(server: Peer, tmp_path: Path)
 
 
 def test_an_absent_server_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "SERVER_PATIENCE_S", 0.1)
+    monkeypatch.setattr("server.cli.connection._PATIENCE_S", 0.1)
     arguments = ["generate", "a chair", "-o", str(tmp_path), "--server", "127.0.0.1:1"]
     result = lodsmith(*arguments)
     assert result.exit_code == 1
@@ -323,7 +322,8 @@ def test_doctor_finds_everything_or_says_what_is_missing(
     )
     assert broken.returncode == 1
     assert f"missing      there is no model '{tmp_path / 'nowhere'}'" in broken.stdout
-    assert "limits" in broken.stdout
+    for limit in ("project 2,000 watches", "1,000 calls at once", "16 calls of /v1/infer"):
+        assert limit in broken.stdout
 
 
 def test_help_is_instant(config: ServerConfig) -> None:

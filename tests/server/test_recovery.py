@@ -63,6 +63,12 @@ def server_process(
         process.communicate()
 
 
+def wait_for_marker(marker: Path) -> None:
+    """Wait until a task of `slow-once` is in the middle of its stage."""
+    while not marker.exists() or not marker.read_text():
+        time.sleep(0.01)
+
+
 def wait_for_end(pid: int) -> None:
     """Wait until a process that is not ours has ended."""
     try:
@@ -161,7 +167,7 @@ def test_jobs_survive_a_server_that_is_killed(config: ServerConfig, tmp_path: Pa
     with server_process(config, tmp_path / "data", drain_s=30) as first:
         running = first.peer.create_mesh(f"slow-once {marker}")
         waiting = first.peer.create_mesh("a mesh that waits")
-        first.peer.until(running, pb.STAGE_KIND_PREPROCESS)
+        wait_for_marker(marker)
         seen = [first.peer.jobs.GetJob(pb.GetJobRequest(name=running.name)).job.last_sequence]
         assert first.process.poll() is None
         first.process.send_signal(signal.SIGKILL)
@@ -209,7 +215,7 @@ def test_what_does_not_end_in_time_goes_back_to_the_queue(
     marker = tmp_path / "marker"
     with server_process(config, tmp_path / "data", drain_s=0) as server:
         job = server.peer.create_mesh(f"slow-once {marker}")
-        server.peer.until(job, pb.STAGE_KIND_PREPROCESS)
+        wait_for_marker(marker)
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(10) == 0
         wait_for_end(int(marker.read_text()))

@@ -39,6 +39,7 @@ def test_a_full_queue_says_when_to_come_back(
 def test_without_a_model_prompts_are_refused_and_meshes_work(
     start_server: Callable[..., AbstractContextManager[Peer]],
     tmp_path_factory: pytest.TempPathFactory,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     nowhere = tmp_path_factory.mktemp("models") / "nowhere"
     with start_server(models=(str(nowhere),)) as peer:
@@ -46,10 +47,32 @@ def test_without_a_model_prompts_are_refused_and_meshes_work(
             peer.jobs.CreateJob(pb.CreateJobRequest(spec=pb.JobSpec(prompt="a chair")))
         assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
         assert reason_of(refused.value) == "MODEL_UNAVAILABLE"
-        assert str(nowhere) in str(refused.value.details())
         assert "lodsmith doctor" in str(refused.value.details())
+        assert "nowhere" not in str(refused.value.details())
+        assert str(nowhere) in caplog.text
+        (described,) = peer.client.info().models  # whoever may call without a token is an admin
+        assert str(nowhere) in described.problem
         job = peer.finished(peer.create_mesh("a mesh"))
         assert job.state == pb.JOB_STATE_SUCCEEDED
+
+
+def test_a_call_that_is_repeated_finds_its_job_though_the_model_is_gone(
+    start_server: Callable[..., AbstractContextManager[Peer]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    models = tmp_path_factory.mktemp("models")
+    (models / "pipeline.json").write_text("{}")
+    with start_server(models=(str(models),)) as peer:
+        request = pb.CreateJobRequest(spec=pb.JobSpec(prompt="a chair"), request_id="one")
+        made = peer.jobs.CreateJob(request).job
+        peer.finished(made)
+        models.rename(models.with_name("away"))
+        again = peer.jobs.CreateJob(request)
+        assert (again.job.name, again.deduplicated) == (made.name, True)
+        request.request_id = "two"
+        with pytest.raises(grpc.RpcError) as refused:
+            peer.jobs.CreateJob(request)
+        assert reason_of(refused.value) == "MODEL_UNAVAILABLE"
 
 
 def test_a_model_that_does_not_load_fails_its_jobs_with_the_reason(
@@ -62,7 +85,8 @@ def test_a_model_that_does_not_load_fails_its_jobs_with_the_reason(
     with start_server(models=(str(models),)) as peer:
         job = peer.finished(peer.create("a chair"))
         assert job.error.reason == pb.ERROR_REASON_MODEL_UNAVAILABLE
-        assert "copy it again" in job.error.message
+        assert "lodsmith doctor" in job.error.message
+        assert "copy it again" not in job.error.message  # which names the folder
         problems = {worker.kind: worker.problem for worker in peer.client.info().workers}
         assert "copy it again" in problems[pb.WORKER_KIND_GENERATOR]
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline import AssetOptions, ModelFacts, Stage, StageRecord
+from pipeline.errors import DiskFull
 from pipeline.mesh.hulls.collision import CollisionOptions
 from pipeline.model.formats import DecodeOptions
 from server.artifacts import Digest, digest_of
@@ -18,6 +19,7 @@ from server.engine import (
     Listener,
     Previewed,
     Progressed,
+    StoredArtifact,
     Task,
     TaskFailed,
     TaskKind,
@@ -31,11 +33,14 @@ from server.engine import (
     WorkerStatus,
 )
 from server.jobs import Job, JobSpec, JobState, StageState
-from server.journal import Entry, JobStore
+from server.journal import Entry, JobStore, Quotas
+from server.journal.changes import Journal
 from server.observe.jobs import JobTelemetry
 from server.observe.metrics import Metrics
 from server.observe.tracing import NoTracer
+from server.refusals import QuotaExceeded
 from server.scheduler import Scheduler
+from server.tasks import task_of
 
 P = "local"
 BLOB = Digest(sha256="aa" * 32, size_bytes=1)
@@ -161,6 +166,57 @@ def test_a_task_that_cannot_be_made_fails_its_job_and_no_other(tmp_path: Path) -
     assert failed.details.error.metadata["incident"] in failed.details.error.message
 
 
+UNREADABLE = {
+    "of an earlier task": "UPDATE tasks SET outcome = '{' WHERE position = 0 AND job_uid = ?",
+    "of the job": "UPDATE jobs SET details = '[]' WHERE uid = ?",
+    "of the cache": "UPDATE stage_cache SET value = '{\"outcome\": 1}' WHERE '' != ?",
+}
+
+
+@pytest.mark.parametrize("which", UNREADABLE)
+def test_a_row_that_cannot_be_read_stops_no_other_job(tmp_path: Path, which: str) -> None:
+    async def leave_an_odd_job() -> str:
+        store = JobStore(tmp_path / "journal.sqlite3", clock=lambda: 0)
+        await store.open()
+        job, _ = await store.create(project=P, request_id="", spec=CHAIR)
+        generate = store.ready_task(store.ready_tasks(WorkerKind.GENERATOR)[0])
+        assert generate is not None
+        key = task_of(generate).key("d ")
+        await store.start_task(generate, key=key)
+        await store.finish_task(generate, OUTCOMES[TaskKind.GENERATE])
+        await store.close()
+        return job.uid
+
+    async def run_another() -> None:
+        store = JobStore(tmp_path / "journal.sqlite3", clock=lambda: 1)
+        await store.open()
+        other, _ = await store.create(project=P, request_id="", spec=CHAIR)
+        scheduler = Scheduler(store, InstantEngine(), telemetry(), is_there=lambda sha256: True)
+        await scheduler.start()
+        async for _ in store.follow(other.uid, 0, project=P):
+            pass
+        assert store.job(other.uid, project=P).state is JobState.SUCCEEDED
+        if which == "of the job":
+            with pytest.raises(ValueError, match="JobDetails"):
+                store.job(odd, project=P)
+            for kind in WorkerKind:
+                assert store.ready_tasks(kind) == []
+        else:
+            async for _ in store.follow(odd, 0, project=P):
+                pass
+            error = store.job(odd, project=P).details.error
+            assert (error and error.reason) == (None if "cache" in which else "INTERNAL")
+        await scheduler.drain(0)
+        await store.close()
+
+    odd = asyncio.run(leave_an_odd_job())
+    database = sqlite3.connect(tmp_path / "journal.sqlite3")
+    assert database.execute(UNREADABLE[which], (odd,)).rowcount == 1
+    database.commit()
+    database.close()
+    asyncio.run(asyncio.wait_for(run_another(), 10))
+
+
 def test_a_report_names_the_model_and_what_it_ran_on(tmp_path: Path) -> None:
     engine = InstantEngine()
     run(tmp_path, engine, CHAIR)
@@ -222,8 +278,9 @@ class HeldEngine(InstantEngine):
             future.set_result(result or outcome_of(task))
 
     def cancel(self, job_uid: str) -> None:
-        del self._kinds[job_uid]
-        self._results.pop(job_uid).set_exception(TaskStopped())
+        if job_uid in self._results:
+            del self._kinds[job_uid]
+            self._results.pop(job_uid).set_exception(TaskStopped())
 
     async def stop(self) -> None:
         for uid in list(self._results):
@@ -283,12 +340,13 @@ def held(
     folder: Path,
     act: Callable[[House], Coroutine[None, None, None]],
     clock: Callable[[], int] = lambda: 1_000_000,
+    quotas: Quotas = Quotas(),  # noqa: B008  # frozen
     **options: Any,  # Any: of `Scheduler`
 ) -> None:
     """Do something with a scheduler whose tasks run for as long as they are to."""
 
     async def whole() -> None:
-        store = JobStore(folder / "journal.sqlite3", clock=clock)
+        store = JobStore(folder / "journal.sqlite3", clock=clock, quotas=quotas)
         await store.open()
         engine, missing = HeldEngine(), set[str]()
         scheduler = Scheduler(
@@ -498,6 +556,68 @@ async def until(is_true: Callable[[], bool]) -> None:
         await asyncio.sleep(0)
 
 
+def test_an_end_that_the_disk_did_not_take_is_written_down_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("server.scheduler._RETRY_S", 0.001)
+    failure = TaskFailed(  # too long for the pages that there are
+        "x" * 1_000_000, reason="EMPTY_RESULT", stage=None, metadata={}, is_retryable=False
+    )
+
+    async def act(house: House) -> None:
+        failing, cancelled = [
+            await house.create(replace(CHAIR, seed=number, priority=-number)) for number in range(2)
+        ]
+        await limit_pages(house.store, None)
+        house.store._reserve.free()
+        house.engine.end(await house.started(), failure)
+        await until(lambda: caplog.text.count("cannot be written down") >= 3)
+        assert house.store.job(failing.uid, project=P).state is JobState.RUNNING
+        await limit_pages(house.store, 1_000_000)
+        assert (await house.ended(failing)).state is JobState.FAILED
+        task = await house.started()
+        await limit_pages(house.store, None)
+        count = caplog.text.count("cannot be written down")
+        house.engine.end(task, failure)
+        await until(lambda: caplog.text.count("cannot be written down") > count)
+        await house.scheduler.cancel(cancelled.uid, project=P)
+        await limit_pages(house.store, 1_000_000)
+        assert (await house.ended(cancelled)).state is JobState.CANCELLED
+
+    async def limit_pages(store: JobStore, count: int | None) -> None:
+        """Let the journal have so many pages; None: no more than it has."""
+
+        def change(journal: Journal) -> None:
+            pages = count or journal.database.execute("PRAGMA page_count").fetchone()[0]
+            journal.database.execute(f"PRAGMA max_page_count = {pages}")
+
+        await store._write(change)
+
+    held(tmp_path, act)
+
+
+def test_a_server_that_stops_leaves_an_end_that_cannot_be_written_to_its_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def act(house: House) -> None:
+        job = await house.create(CHAIR)
+        task = await house.started()
+
+        async def full(*args: Any, **options: Any) -> Job:  # Any: of `finish_task`
+            raise DiskFull("the server's disk is full; free some space and try again")
+
+        monkeypatch.setattr(house.store, "finish_task", full)
+        house.engine.end(task)
+        await asyncio.wait_for(house.scheduler.drain(0), 5)
+        assert house.store.job(job.uid, project=P).state is JobState.RUNNING
+
+    async def again(house: House) -> None:
+        assert (await house.started()).attempt == 2
+
+    held(tmp_path, act)
+    held(tmp_path, again)
+
+
 def test_a_job_ends_when_it_has_run_for_as_long_as_it_may(tmp_path: Path) -> None:
     async def act(house: House) -> None:
         job = await house.create(replace(CHAIR, run_timeout_s=0.01))
@@ -527,6 +647,34 @@ def test_all_tasks_of_a_job_share_its_time_and_the_server_has_the_last_word(
         assert house.engine.started.empty()
 
     held(tmp_path, act, clock=lambda: now_us[0], max_run_timeout_s=60.0)
+
+
+def test_what_a_begun_job_leaves_may_pass_the_quota_and_no_other_begins_then(
+    tmp_path: Path,
+) -> None:
+    big = Digest(sha256="cc" * 32, size_bytes=1000)
+    glb = StoredArtifact(role="model", file_name="a.glb", media_type="x", digest=big)
+
+    async def act(house: House) -> None:
+        first, second, third = [
+            await house.create(replace(CHAIR, seed=number, priority=-number)) for number in range(3)
+        ]
+        house.engine.end(await house.started())
+        tasks = {task.job_uid: task for task in (await house.started(), await house.started())}
+        assert set(tasks) == {first.uid, second.uid}
+        house.engine.end(tasks[first.uid], TaskOutcome(artifacts=(glb,)))
+        assert (await house.ended(first)).state is JobState.SUCCEEDED
+        house.engine.end(tasks[second.uid])
+        refused = await house.ended(third)
+        assert refused.details.error is not None
+        assert refused.details.error.reason == "QUOTA_EXCEEDED"
+        assert refused.details.error.is_retryable
+        assert refused.start_us is None
+        assert (await house.started()).job_uid == second.uid  # which had begun
+        with pytest.raises(QuotaExceeded):
+            await house.create(replace(CHAIR, seed=9))
+
+    held(tmp_path, act, quotas=Quotas(max_bytes=100))
 
 
 def test_a_drain_that_is_hurried_puts_back_what_runs_and_what_waits_for_its_next_task(
@@ -575,6 +723,25 @@ def test_projects_take_turns_and_priority_comes_first(tmp_path: Path) -> None:
 
     ticks = itertools.count(1_000_000)
     held(tmp_path, act, clock=lambda: next(ticks))
+
+
+def test_nothing_is_so_urgent_that_others_wait_for_ever(tmp_path: Path) -> None:
+    now_us = [1_000_000]
+
+    async def act(house: House) -> None:
+        await house.create(replace(CHAIR, seed=7))
+        task = await house.started()
+        old = await house.create(replace(CHAIR, seed=1, priority=-10))
+        for hours, expected in ((2, "urgent"), (2, old.uid)):
+            now_us[0] += hours * 3600 * 10**6
+            urgent = await house.create(replace(CHAIR, seed=hours + now_us[0], priority=10))
+            house.engine.end(task)
+            tasks = [await house.started(), await house.started()]
+            task = next(task for task in tasks if task.kind is TaskKind.GENERATE)
+            assert task.job_uid == (urgent.uid if expected == "urgent" else expected)
+            house.engine.end(next(task for task in tasks if task.kind is TaskKind.BUILD))
+
+    held(tmp_path, act, clock=lambda: now_us[0])
 
 
 def test_who_waits_gains_on_the_urgent(tmp_path: Path) -> None:

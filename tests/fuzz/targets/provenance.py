@@ -32,7 +32,10 @@ mutate = changed_glb
 
 def seeds() -> Mapping[str, bytes]:
     plain = triangle_file().glb()
-    made = sealed(plain, provenance_record(_RECIPE, inputs_of(_RECIPE), ProvenanceOptions()))
+    made = sealed(
+        plain,
+        provenance_record(_RECIPE, inputs_of(_RECIPE, ProvenanceOptions()), ProvenanceOptions()),
+    )
     root, binary = unpack_glb(made)
     root["nodes"][0]["name"] = "Renamed"
     edited = pack_glb(json.dumps(root).encode(), binary)

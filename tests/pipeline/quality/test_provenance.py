@@ -43,7 +43,8 @@ UPLOAD: dict[str, Any] = {
 
 
 def record_of(recipe: dict[str, Any], options: ProvenanceOptions | None = None) -> dict[str, Any]:
-    return provenance_record(recipe, inputs_of(recipe), options or ProvenanceOptions())
+    options = options or ProvenanceOptions()
+    return provenance_record(recipe, inputs_of(recipe, options), options)
 
 
 def test_a_generated_asset_says_by_what_from_what_and_how() -> None:
@@ -105,10 +106,23 @@ def test_pictures_are_inputs_in_order() -> None:
         "more_input_sha256": ["b" * 64],
         "model": {},
     }
-    assert inputs_of(recipe) == (
-        Input(role="picture", sha256="a" * 64),
-        Input(role="picture", sha256="b" * 64),
+    assert inputs_of(recipe, ProvenanceOptions()) == (
+        Input(role="picture", sha256="a" * 64, license=""),
+        Input(role="picture", sha256="b" * 64, license=""),
     )
+
+
+def test_inputs_have_the_licenses_that_were_given() -> None:
+    recipe: dict[str, Any] = {"input_sha256": "a" * 64, "shape_sha256": "b" * 64, "model": {}}
+    options = ProvenanceOptions(picture_license="CC-BY-4.0", mesh_license="CC0-1.0")
+    licenses = {one.role: one.license for one in inputs_of(recipe, options)}
+    assert licenses == {"picture": "CC-BY-4.0", "shape": ""}
+
+
+@pytest.mark.parametrize("license_name", ["x" * 101, "CC0-1.0\n"])
+def test_licenses_are_one_short_line(license_name: str) -> None:
+    with pytest.raises(InvalidInput, match="mesh_license must be one line of at most 100"):
+        ProvenanceOptions(mesh_license=license_name)
 
 
 # ---------------------------------------------------------------------------------------- sealing

@@ -110,10 +110,10 @@ def test_the_report_of_an_asset_without_a_mesh_keeps_it() -> None:
 
 
 def test_the_sections_that_are_made_here_keep_it() -> None:
-    record = provenance_record(RECIPE, inputs_of(RECIPE), ProvenanceOptions())
+    record = provenance_record(RECIPE, inputs_of(RECIPE, ProvenanceOptions()), ProvenanceOptions())
     glb = sealed(triangle_file().glb(), record)
     document = report() | {
-        "inputs": [vars(one) for one in inputs_of(RECIPE)],
+        "inputs": [vars(one) for one in inputs_of(RECIPE, ProvenanceOptions())],
         "materials": material_facts(glb),
         "provenance": read_record(glb),
     }

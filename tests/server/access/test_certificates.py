@@ -85,12 +85,12 @@ WRONG: dict[str, tuple[Callable[[CertificateAuthority], CertificateFiles], str]]
 def test_wrong_files_are_named(case: str, authority: CertificateAuthority) -> None:
     files, message = WRONG[case]
     with pytest.raises(InvalidInput, match=message):
-        read_certificates(files(authority), ())
+        read_certificates(files(authority))
 
 
 def test_good_files_are_read(authority: CertificateAuthority) -> None:
     files = replace(authority.issue(days=7), client_ca=authority.path)
-    found = read_certificates(files, ("http/1.1",))
+    found = read_certificates(files)
     assert found.cert == files.cert.read_bytes()
     assert found.key == files.key.read_bytes()
     assert found.client_ca == authority.path.read_bytes()
@@ -105,7 +105,7 @@ def test_an_expired_certificate_in_the_chain_is_found(
     files = old.issue()
     files.cert.write_bytes(files.cert.read_bytes() + old.path.read_bytes())
     with pytest.raises(InvalidInput, match="expired"):
-        read_certificates(files, ())
+        read_certificates(files)
 
 
 def test_a_changed_certificate_is_read_again(authority: CertificateAuthority) -> None:

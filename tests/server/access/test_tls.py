@@ -2,9 +2,9 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -130,27 +130,71 @@ async def http_call(
     return line.decode().strip() or "refused"
 
 
-def test_grpc_takes_a_new_certificate_without_restart(
+@dataclass(frozen=True, kw_only=True)
+class Port:
+    """A port of one kind.
+
+    serving: runs it, and yields its number. call: calls it and returns what came of it.
+    answer_to: what a client of a common name hears. refused: what one without a connection does.
+    """
+
+    serving: Callable[[CertificateWatch], AbstractAsyncContextManager[int]]
+    call: Callable[..., Awaitable[str]]
+    answer_to: Callable[[str], str]
+    refused: str
+
+
+PORTS = {
+    "grpc": Port(
+        serving=grpc_port, call=grpc_call, answer_to=lambda name: name, refused="UNAVAILABLE"
+    ),
+    "http": Port(
+        serving=http_port,
+        call=http_call,
+        answer_to=lambda name: "HTTP/1.1 200",
+        refused="refused",
+    ),
+}
+
+
+@pytest.mark.parametrize("port", PORTS.values(), ids=PORTS)
+def test_a_new_certificate_is_taken_without_restart(
+    port: Port, authority: CertificateAuthority, tmp_path: Path
+) -> None:
+    other = CertificateAuthority(tmp_path / "other")
+    files = authority.issue()
+    answer = port.answer_to("nobody")
+
+    async def whole() -> None:
+        async with port.serving(CertificateWatch(files)) as number:
+            assert await port.call(number, authority) == answer
+            assert await port.call(number, other) == port.refused
+            replace_files(files, by=other.issue())
+            assert await port.call(number, other) == answer
+            assert await port.call(number, authority) == port.refused
+            files.cert.write_text("garbage")
+            assert await port.call(number, other) == answer
+
+    asyncio.run(whole())
+
+
+def test_http_takes_a_new_certificate_also_for_a_client_that_names_no_host(
     authority: CertificateAuthority, tmp_path: Path
 ) -> None:
     other = CertificateAuthority(tmp_path / "other")
     files = authority.issue()
 
     async def whole() -> None:
-        async with grpc_port(CertificateWatch(files)) as port:
-            assert await grpc_call(port, authority) == "nobody"
-            assert await grpc_call(port, other) == "UNAVAILABLE"
+        async with http_port(CertificateWatch(files)) as number:
             replace_files(files, by=other.issue())
-            assert await grpc_call(port, other) == "nobody"
-            assert await grpc_call(port, authority) == "UNAVAILABLE"
-            files.cert.write_text("garbage")
-            assert await grpc_call(port, other) == "nobody"
+            assert await http_call(number, other, names_host=False) == "HTTP/1.1 200"
 
     asyncio.run(whole())
 
 
-def test_grpc_knows_its_clients_and_forgets_a_former_ca(
-    authority: CertificateAuthority, tmp_path: Path
+@pytest.mark.parametrize("port", PORTS.values(), ids=PORTS)
+def test_clients_are_known_and_a_former_ca_is_forgotten(
+    port: Port, authority: CertificateAuthority, tmp_path: Path
 ) -> None:
     former, latter = CertificateAuthority(tmp_path / "1"), CertificateAuthority(tmp_path / "2")
     alice, bob = former.issue("alice"), latter.issue("bob")
@@ -159,54 +203,13 @@ def test_grpc_knows_its_clients_and_forgets_a_former_ca(
     clients.write_bytes(former.path.read_bytes())
 
     async def whole() -> None:
-        async with grpc_port(CertificateWatch(files)) as port:
-            assert await grpc_call(port, authority) == "UNAVAILABLE"
-            assert await grpc_call(port, authority, alice) == "alice"
-            assert await grpc_call(port, authority, bob) == "UNAVAILABLE"
+        async with port.serving(CertificateWatch(files)) as number:
+            assert await port.call(number, authority) == port.refused
+            assert await port.call(number, authority, alice) == port.answer_to("alice")
+            assert await port.call(number, authority, bob) == port.refused
             clients.write_bytes(latter.path.read_bytes())
-            assert await grpc_call(port, authority, bob) == "bob"
-            assert await grpc_call(port, authority, alice) == "UNAVAILABLE"
-
-    asyncio.run(whole())
-
-
-def test_http_takes_a_new_certificate_without_restart(
-    authority: CertificateAuthority, tmp_path: Path
-) -> None:
-    other = CertificateAuthority(tmp_path / "other")
-    files = authority.issue()
-
-    async def whole() -> None:
-        async with http_port(CertificateWatch(files)) as port:
-            assert await http_call(port, authority) == "HTTP/1.1 200"
-            assert await http_call(port, other) == "refused"
-            replace_files(files, by=other.issue())
-            assert await http_call(port, other) == "HTTP/1.1 200"
-            assert await http_call(port, other, names_host=False) == "HTTP/1.1 200"
-            assert await http_call(port, authority) == "refused"
-            files.cert.write_text("garbage")
-            assert await http_call(port, other) == "HTTP/1.1 200"
-
-    asyncio.run(whole())
-
-
-def test_http_knows_its_clients_and_forgets_a_former_ca(
-    authority: CertificateAuthority, tmp_path: Path
-) -> None:
-    former, latter = CertificateAuthority(tmp_path / "1"), CertificateAuthority(tmp_path / "2")
-    alice, bob = former.issue("alice"), latter.issue("bob")
-    files = replace(authority.issue(), client_ca=tmp_path / "clients.pem")
-    clients = tmp_path / "clients.pem"
-    clients.write_bytes(former.path.read_bytes())
-
-    async def whole() -> None:
-        async with http_port(CertificateWatch(files)) as port:
-            assert await http_call(port, authority) == "refused"
-            assert await http_call(port, authority, alice) == "HTTP/1.1 200"
-            assert await http_call(port, authority, bob) == "refused"
-            clients.write_bytes(latter.path.read_bytes())
-            assert await http_call(port, authority, bob) == "HTTP/1.1 200"
-            assert await http_call(port, authority, alice) == "refused"
+            assert await port.call(number, authority, bob) == port.answer_to("bob")
+            assert await port.call(number, authority, alice) == port.refused
 
     asyncio.run(whole())
 

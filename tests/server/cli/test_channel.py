@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ import grpc
 import pytest
 
 from pipeline.errors import InvalidInput
-from server.cli.channel import open_channel, read_token
+from server.cli.channel import Credentials, open_channel, read_token
 from server.cli.client import CallFailed, Client
 from server.pb import lodsmith_pb2 as pb
 from server.pb import lodsmith_pb2_grpc as pb_grpc
 from tests.server.access.certificate_authority import CertificateAuthority
+
+SECRET = Credentials(token="secret")
 
 
 class Recorder(
@@ -79,7 +82,10 @@ def seen_with(header: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("token", ["", "lodsmith_secret"])
 def test_the_token_goes_with_every_kind_of_call(token: str, tmp_path: Path) -> None:
-    with recording() as (port, recorder), Client(f"127.0.0.1:{port}", token=token) as client:
+    with (
+        recording() as (port, recorder),
+        Client(f"127.0.0.1:{port}", Credentials(token=token)) as client,
+    ):
         call_each_kind(client, tmp_path)
     assert recorder.seen == seen_with(f"Bearer {token}" if token else "")
 
@@ -90,11 +96,11 @@ def test_tls_with_a_ca_of_ones_own(tmp_path: Path) -> None:
     pair = (files.key.read_bytes(), files.cert.read_bytes())
     with recording(grpc.ssl_server_credentials([pair])) as (port, recorder):
         address = f"grpcs://localhost:{port}"
-        with Client(address, token="secret", tls_ca=authority.path) as client:
+        with Client(address, replace(SECRET, tls_ca=authority.path)) as client:
             call_each_kind(client, tmp_path)
         assert recorder.seen == seen_with("Bearer secret")
         with (
-            Client(address, token="secret", patience_s=0.2) as client,
+            Client(address, SECRET, patience_s=0.2) as client,
             pytest.raises(CallFailed, match="no server at grpcs://localhost"),
         ):
             client.info()  # it is not of a CA that everybody knows
@@ -103,7 +109,7 @@ def test_tls_with_a_ca_of_ones_own(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "localhost:1", "[::1]:1", "127.8.8.8:1"])
 def test_loopback_needs_no_tls(address: str) -> None:
-    open_channel(address, token="secret").close()
+    open_channel(address, SECRET).close()
 
 
 def test_no_token_goes_through_a_proxy_to_loopback(
@@ -112,7 +118,7 @@ def test_no_token_goes_through_a_proxy_to_loopback(
     for variable in ("no_grpc_proxy", "no_proxy"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("grpc_proxy", "http://127.0.0.1:9")  # nobody listens there
-    with recording() as (port, recorder), Client(f"127.0.0.1:{port}", token="secret") as client:
+    with recording() as (port, recorder), Client(f"127.0.0.1:{port}", SECRET) as client:
         client.info()
     assert recorder.seen == [("unary", "Bearer secret")]
 
@@ -122,10 +128,10 @@ def test_no_token_goes_through_a_proxy_to_loopback(
 )
 def test_no_token_leaves_the_machine_unencrypted(address: str) -> None:
     with pytest.raises(InvalidInput, match=f"grpcs://{address}") as caught:
-        open_channel(address, token="secret")
+        open_channel(address, SECRET)
     assert "secret" not in str(caught.value)
     open_channel(address).close()
-    open_channel(f"grpcs://{address}", token="secret").close()
+    open_channel(f"grpcs://{address}", SECRET).close()
 
 
 @pytest.mark.parametrize("address", ["https://studio:1", "http://studio:1", "grpcs://a://b"])
@@ -134,11 +140,42 @@ def test_other_schemes_are_refused(address: str) -> None:
         open_channel(address)
 
 
+def test_a_server_that_asks_for_a_certificate_gets_one(tmp_path: Path) -> None:
+    authority, strangers = (CertificateAuthority(tmp_path / name) for name in ("ca", "strangers"))
+    files, alice, mallory = authority.issue(), authority.issue("alice"), strangers.issue("alice")
+    pair = (files.key.read_bytes(), files.cert.read_bytes())
+    asking = grpc.ssl_server_credentials([pair], authority.path.read_bytes(), True)
+    with recording(asking) as (port, recorder):
+        address = f"grpcs://localhost:{port}"
+        trusting = replace(SECRET, tls_ca=authority.path)
+        as_alice = replace(trusting, client_certificate=alice.cert, client_key=alice.key)
+        with Client(address, as_alice) as client:
+            call_each_kind(client, tmp_path)
+        as_mallory = replace(trusting, client_certificate=mallory.cert, client_key=mallory.key)
+        for credentials in (trusting, as_mallory):
+            with (
+                Client(address, credentials, patience_s=0.2) as client,
+                pytest.raises(CallFailed, match="no server at grpcs://localhost"),
+            ):
+                client.info()
+    assert recorder.seen == seen_with("Bearer secret")
+
+
+def test_a_certificate_and_its_key_go_together(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="go together"):
+        Credentials(client_certificate=tmp_path / "client.pem")
+    pair = Credentials(client_certificate=tmp_path / "c.pem", client_key=tmp_path / "c.key")
+    with pytest.raises(InvalidInput, match=r"the client's key .*c\.key: No such file"):
+        open_channel("grpcs://studio:1", pair)
+    with pytest.raises(InvalidInput, match="certificates are for a server with TLS"):
+        open_channel("studio:1", pair)
+
+
 def test_a_ca_is_for_tls(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="grpcs://studio:1"):
-        open_channel("studio:1", tls_ca=tmp_path / "ca.pem")
+        open_channel("studio:1", Credentials(tls_ca=tmp_path / "ca.pem"))
     with pytest.raises(InvalidInput, match=r"ca\.pem: No such file"):
-        open_channel("grpcs://studio:1", tls_ca=tmp_path / "ca.pem")
+        open_channel("grpcs://studio:1", Credentials(tls_ca=tmp_path / "ca.pem"))
 
 
 def test_where_the_token_is_from(tmp_path: Path) -> None:

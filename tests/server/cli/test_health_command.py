@@ -18,9 +18,11 @@ from grpc_health.v1.health import HealthServicer
 from typer.testing import CliRunner
 
 from pipeline.errors import InvalidInput
+from server.cli.channel import Credentials
 from server.cli.commands import app
 from server.cli.health import own_address, own_channel
 from server.config import ServerConfig
+from tests.server.access.certificate_authority import CertificateAuthority
 from tests.server.conftest import Peer
 
 
@@ -93,14 +95,17 @@ def identity(folder: Path) -> Identity:
 
 
 @contextmanager
-def serving_health(made: Identity) -> Iterator[int]:
-    """Serve nothing but health, with TLS; yields the port."""
+def serving_health(made: Identity, client_ca: Path | None = None) -> Iterator[int]:
+    """Serve nothing but health, with TLS; yields the port. client_ca: asks for its certificates."""
     server = grpc.server(ThreadPoolExecutor(1))
     servicer = HealthServicer()
     servicer.set("lodsmith.v1.JobService", health_pb2.HealthCheckResponse.SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     pair = (made.key.read_bytes(), made.cert.read_bytes())
-    port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pair]))
+    credentials = grpc.ssl_server_credentials(
+        [pair], client_ca.read_bytes() if client_ca else None, client_ca is not None
+    )
+    port = server.add_secure_port("localhost:0", credentials)
     server.start()
     try:
         yield port
@@ -122,14 +127,34 @@ def test_a_server_with_another_certificate_is_not_ours(tmp_path: Path) -> None:
     with serving_health(other) as port:
         config = ServerConfig(port=port, tls_cert=ours.cert, tls_key=ours.key)
         with pytest.raises(InvalidInput, match=f"does not answer with the certificate {ours.cert}"):
-            own_channel(config, timeout_s=5)
+            own_channel(config, Credentials(), timeout_s=5)
 
 
-def test_a_server_that_asks_for_a_certificate_cannot_be_asked(tmp_path: Path) -> None:
-    made = identity(tmp_path / "ours")
-    config = ServerConfig(tls_cert=made.cert, tls_key=made.key, tls_client_ca=made.cert)
-    with pytest.raises(InvalidInput, match="grpc_health_probe"):
-        own_channel(config, timeout_s=5)
+def test_a_server_that_asks_for_a_certificate_is_shown_one(tmp_path: Path) -> None:
+    made, authority = identity(tmp_path / "ours"), CertificateAuthority(tmp_path / "ca")
+    client = authority.issue("prober")
+    shown = ["--client-certificate", str(client.cert), "--client-key", str(client.key)]
+    with serving_health(made, authority.path) as port:
+        environment = {"LODSMITH_PORT": str(port), "LODSMITH_TLS_CLIENT_CA": str(authority.path)}
+        environment |= {"LODSMITH_TLS_CERT": str(made.cert), "LODSMITH_TLS_KEY": str(made.key)}
+        runner = CliRunner(env=environment)
+        without = runner.invoke(app, ["health"])
+        result = runner.invoke(app, ["health", *shown])
+    assert (result.exit_code, result.stdout) == (0, "SERVING\n"), result.stderr
+    assert without.exit_code == 1
+    assert "--client-certificate and --client-key" in without.stderr
+
+
+def test_a_named_server_with_tls_is_asked_over_it(tmp_path: Path) -> None:
+    authority = CertificateAuthority(tmp_path / "ca")
+    files = authority.issue()
+    made = Identity(cert=files.cert, key=files.key)
+    with serving_health(made) as port:
+        arguments = ["health", "--server", f"grpcs://localhost:{port}"]
+        trusting = CliRunner().invoke(app, [*arguments, "--tls-ca", str(authority.path)])
+        doubting = CliRunner().invoke(app, [*arguments, "--timeout-s", "1"])
+    assert (trusting.exit_code, trusting.stdout) == (0, "SERVING\n"), trusting.stderr
+    assert doubting.exit_code == 1
 
 
 def test_settings_that_make_no_sense_are_not_healthy() -> None:

@@ -17,6 +17,7 @@ from server.refusals import (
     InputMissing,
     JobNotFinished,
     JobNotFound,
+    QueueFull,
     QuotaExceeded,
 )
 from tests.server.journal.harness import (
@@ -38,8 +39,8 @@ def blob(number: int, size_bytes: int = 10) -> Digest:
     return Digest(sha256=f"{number:064x}", size_bytes=size_bytes)
 
 
-async def finish(store: JobStore, job: Job, glb: Digest) -> Job:
-    """Run both tasks of a job."""
+async def finish(store: JobStore, job: Job, glb: Digest, part: Digest | None = None) -> Job:
+    """Run both tasks of a job; its build leaves `glb`, and perhaps a part to start from."""
     generate = next_ready(store, WorkerKind.GENERATOR)
     assert generate is not None
     await store.start_task(generate, key=f"generate {job.uid}")
@@ -48,7 +49,8 @@ async def finish(store: JobStore, job: Job, glb: Digest) -> Job:
     assert build is not None
     await store.start_task(build, key=f"build {job.uid}")
     artifact = StoredArtifact(role="model", file_name="a.glb", media_type="x", digest=glb)
-    ended = await store.finish_task(build, TaskOutcome(artifacts=(artifact,)))
+    parts = {} if part is None else {"part": part}
+    ended = await store.finish_task(build, TaskOutcome(artifacts=(artifact,)), parts=parts)
     assert ended.state is JobState.SUCCEEDED
     return ended
 
@@ -70,9 +72,11 @@ def test_jobs_logs_results_and_uploads_go_in_their_time(tmp_path: Path) -> None:
         assert (await store.collect(KEEP)).log_count == 1
         assert store.job(job.uid, project=P).first_sequence > 1
         assert (await store.collect(KEEP)).log_count == 0
-        clock.pass_s(23 * DAY_S)
-        collected = await store.collect(KEEP)
-        assert (collected.job_count, collected.cache_count) == (1, 2)
+        clock.pass_s(4 * DAY_S)
+        assert (await store.collect(KEEP)).cache_count == 2
+        assert store.blob_size(P, blob(3).sha256) == 10  # the job has it still
+        clock.pass_s(19 * DAY_S)
+        assert (await store.collect(KEEP)).job_count == 1
         with pytest.raises(JobNotFound):
             store.job(job.uid, project=P)
         for number in (1, 3):
@@ -85,9 +89,46 @@ def test_jobs_logs_results_and_uploads_go_in_their_time(tmp_path: Path) -> None:
     run(tmp_path, act, clock)
 
 
-def test_a_deleted_job_is_gone_and_its_cache_still_holds_its_results(tmp_path: Path) -> None:
-    clock = SetClock()
+def test_what_a_job_left_counts_until_the_last_job_that_needs_it_is_deleted(tmp_path: Path) -> None:
+    async def act(store: JobStore) -> None:
+        def room() -> int:
+            """Return how many bytes of 1,000 are free."""
+            (used,) = store._database.execute("SELECT sum(size_bytes) FROM blobs").fetchone()
+            with pytest.raises(QuotaExceeded):
+                store.check_bytes(P, 1001 - (used or 0))
+            store.check_bytes(P, 1000 - (used or 0))
+            return 1000 - (used or 0)
 
+        await store.own_blob(P, blob(1))  # an upload that no job uses
+        await store.own_blob(P, blob(2))
+        spec = JobSpec(asset_name="A", prompt="a", adapter=blob(2))
+        first = await create(store, spec)
+        await finish(store, first, blob(3), part=blob(4))
+        assert room() == 1000 - 4 * 10 - 2  # uploads, result and part; surface and slat
+        second = await create(store, replace(spec, asset_name="B"))
+        generate = next_ready(store, WorkerKind.GENERATOR)
+        assert generate is not None
+        assert await store.reuse_task(generate, key=f"generate {first.uid}", fraction=0.5)
+        build = next_ready(store, WorkerKind.MESH)
+        assert build is not None
+        await store.start_task(build, key="build B", parts=["part"])
+        await store.finish_task(build, TaskOutcome())
+        await store.delete(first.uid, project=P)
+        assert room() == 1000 - 3 * 10 - 2  # the second needs all but the first's file
+        assert store.kept_work(P, f"generate {first.uid}") is not None
+        assert store.kept_part(P, "part") == blob(4)
+        assert store.kept_work(P, f"build {first.uid}") is None  # it would name a file that is gone
+        await store.delete(second.uid, project=P)
+        assert room() == 1000 - 10
+        assert store.blob_size(P, blob(1).sha256) == 10
+        assert store.kept_work(P, f"generate {first.uid}") is None
+        assert store.kept_part(P, "part") is None
+        assert store._database.execute("SELECT count(*) FROM blob_uses").fetchone() == (0,)
+
+    run(tmp_path, act, quotas=Quotas(max_bytes=1000))
+
+
+def test_a_deleted_job_is_gone(tmp_path: Path) -> None:
     async def act(store: JobStore) -> None:
         job = await create(store)
         with pytest.raises(JobNotFinished, match="cancel it, or wait"):
@@ -98,14 +139,8 @@ def test_a_deleted_job_is_gone_and_its_cache_still_holds_its_results(tmp_path: P
         await store.delete(job.uid, project=P, etag=ended.etag)
         with pytest.raises(JobNotFound):
             await store.delete(job.uid, project=P)
-        clock.pass_s(2 * DAY_S)
-        await store.collect(KEEP)
-        assert store.blob_size(P, blob(3).sha256) == 10
-        clock.pass_s(10 * DAY_S)
-        await store.collect(KEEP)
-        assert store.blob_size(P, blob(3).sha256) is None
 
-    run(tmp_path, act, clock)
+    run(tmp_path, act)
 
 
 def test_what_an_export_again_needs_outlives_its_first_job(tmp_path: Path) -> None:
@@ -158,11 +193,41 @@ def test_quotas_are_per_project(tmp_path: Path) -> None:
             with pytest.raises(QuotaExceeded) as refused:
                 store.check_bytes(P, 11)
             assert refused.value.metadata == {"quota": "bytes", "limit": "100"}
-            with pytest.raises(QuotaExceeded):  # another upload was faster
-                await store.own_blob(P, blob(3, 11))
-            await store.own_blob(P, blob(1, 45))
+            await store.own_blob(P, blob(3, 10))
+            await store.cancel((await create(store, project="other")).uid, project=None)
+            await store.cancel(store.jobs(project=P, limit=1)[0].uid, project=P)
+            with pytest.raises(QuotaExceeded, match="delete jobs, which makes room at once"):
+                await create(store)  # which would leave still more
+            assert await store.create(project=P, request_id="one", spec=SPEC) == (
+                store.job(one.uid, project=P),
+                True,
+            )
 
     asyncio.run(whole())
+
+
+def test_no_more_jobs_wait_than_may_however_many_come_at_once(tmp_path: Path) -> None:
+    async def act(store: JobStore) -> None:
+        async def create_it(number: int) -> bool:
+            project = "other" if number % 2 else P
+            try:
+                await store.create(project=project, request_id=str(number), spec=SPEC)
+            except QueueFull:
+                return False
+            return True
+
+        made = await asyncio.gather(*(create_it(number) for number in range(20)))
+        assert sum(made) == 3
+        known = made.index(True)
+        assert await create_it(known)  # it is one of those that wait
+        with pytest.raises(QueueFull):
+            await store.check(project=P, request_id="new", spec=SPEC)
+        next_ = next_ready(store, WorkerKind.GENERATOR)
+        assert next_ is not None
+        await store.start_task(next_, key="")
+        await store.check(project=P, request_id="new", spec=SPEC)
+
+    run(tmp_path, act, quotas=Quotas(max_queued=3))
 
 
 def test_a_retry_is_a_new_job_like_the_first(tmp_path: Path) -> None:

@@ -209,6 +209,15 @@ class Journals(RuleBasedStateMachine):
         assert missing == (0,)
 
     @invariant()
+    def what_no_job_needs_is_gone(self) -> None:
+        needless = self.store._database.execute(
+            "SELECT count(*) FROM blobs WHERE NOT EXISTS (SELECT 1 FROM blob_uses AS used"
+            " JOIN jobs ON uid = holder"
+            " WHERE used.project = blobs.project AND used.sha256 = blobs.sha256)"
+        ).fetchone()
+        assert needless == (0,)  # nothing is uploaded here
+
+    @invariant()
     def sums_of_bytes_are_right(self) -> None:
         rows = self.store._database.execute(
             "SELECT blob_bytes, (SELECT ifnull(sum(size_bytes), 0) FROM blobs"

@@ -1,23 +1,26 @@
-"""Uploads that are cut while their bytes are still on the way to the disk."""
+"""Uploads that are cut while their bytes are on the way to the disk, and that do not fit."""
 
 import asyncio
+import shutil
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 
 import pytest
 
+from pipeline.errors import DiskFull
 from server.access.principal import LOCAL
 from server.artifacts import ArtifactStore, Digest, Upload, digest_of
 from server.calls import Call, call_head
 from server.config import ServerConfig
 from server.convert import digest_to
+from server.journal import Quotas
 from server.observe.metrics import Metrics
 from server.pb import lodsmith_pb2 as pb
-from server.refusals import UploadBusy
+from server.refusals import OffsetMismatch, QuotaExceeded, UploadBusy
 from server.services.blobs import BlobService
 from server.services.limits import DrainFlag, limits_of
-from tests.server.journal.harness import opened
+from tests.server.journal.harness import NO_QUOTAS, opened
 
 CONTENT = b"a barrel"
 DIGEST = digest_of(CONTENT)
@@ -54,15 +57,21 @@ async def query(service: BlobService, digest: Digest = DIGEST) -> tuple[int, boo
     return answer.committed_size, answer.complete
 
 
-def held(folder: Path, act: Callable[[BlobService], Coroutine[None, None, None]]) -> None:
+def held(
+    folder: Path,
+    act: Callable[[BlobService], Coroutine[None, None, None]],
+    *,
+    quotas: Quotas = NO_QUOTAS,
+    min_free_bytes: int = 0,
+) -> None:
     """Do something with a service on a folder."""
 
     async def whole() -> None:
-        async with opened(folder) as store:
+        async with opened(folder, quotas=quotas) as store:
             await act(
                 BlobService(
                     store=store,
-                    artifacts=ArtifactStore(folder / "artifacts"),
+                    artifacts=ArtifactStore(folder / "artifacts", min_free_bytes=min_free_bytes),
                     limits=limits_of(ServerConfig()),
                     drain=DrainFlag(),
                     metrics=Metrics([]),
@@ -111,3 +120,66 @@ def test_an_upload_that_is_cut_at_its_end_belongs_to_its_project(
         assert await query(service) == (len(CONTENT), True)
 
     held(tmp_path, act)
+
+
+async def chunk(
+    service: BlobService, content: bytes, number: int, offset: int, data: bytes
+) -> pb.WriteBlobChunkResponse:
+    """Send a chunk of the upload with a number."""
+    request = pb.WriteBlobChunkRequest(
+        upload_id=f"{number:032x}",
+        digest=digest_to(digest_of(content)),
+        offset=offset,
+        data=data,
+    )
+    return await service.write_blob_chunk(request, call("WriteBlobChunk"))
+
+
+def test_a_chunk_from_before_the_start_is_no_repeated_one(tmp_path: Path) -> None:
+    content = b"x" * 100
+
+    async def act(service: BlobService) -> None:
+        await chunk(service, content, 1, 0, content[:50])
+        repeated = await chunk(service, content, 1, 10, content[10:20])
+        assert repeated.committed_size == 50
+        with pytest.raises(OffsetMismatch, match="goes on at offset 50, got -20"):
+            await chunk(service, content, 1, -20, content[:20])
+
+    held(tmp_path, act)
+
+
+def test_a_project_cannot_begin_more_uploads_than_it_may_keep(tmp_path: Path) -> None:
+    first, second, small = b"x" * 60, b"y" * 60, b"z" * 40
+
+    async def act(service: BlobService) -> None:
+        await chunk(service, first, 1, 0, first[:1])
+        with pytest.raises(QuotaExceeded, match="half-done uploads included") as refused:
+            await chunk(service, second, 2, 0, second[:1])
+        assert refused.value.retry_after_s
+        assert (await chunk(service, small, 3, 0, small)).complete
+        assert (await chunk(service, first, 1, 1, first[1:])).complete
+        with pytest.raises(QuotaExceeded):
+            await chunk(service, b"!", 4, 0, b"!")
+        assert (await chunk(service, first, 5, 0, first)).complete  # it is there
+
+    held(tmp_path, act, quotas=Quotas(max_bytes=100))
+
+
+def test_an_upload_that_goes_on_needs_room_for_its_rest_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = b"x" * 100
+
+    def leave(free_bytes: int) -> None:
+        usage = shutil.disk_usage(tmp_path)._replace(free=free_bytes)
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+
+    async def act(service: BlobService) -> None:
+        leave(1100)
+        await chunk(service, content, 1, 0, content[:90])
+        leave(1010)
+        assert (await chunk(service, content, 1, 90, content[90:])).complete
+        with pytest.raises(DiskFull):
+            await chunk(service, content + b"!", 2, 0, content)
+
+    held(tmp_path, act, min_free_bytes=1000)

@@ -118,6 +118,7 @@ async def port_of(services: object, **changes: Any) -> AsyncIterator[tuple[HttpP
         "is_ready": lambda: True,
         "metrics": None,
         "max_infer_bytes": 1 << 20,
+        "max_infer_calls": 4,
         "random_seed": lambda: 4,
     }
     rules = changes.pop("rules", BrowserRules(host="127.0.0.1", hosts=(), origins=()))

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+import json
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -196,12 +197,42 @@ def test_clients_that_fall_silent_are_closed(
     monkeypatch.setattr(http_app, "LINGER_S", 0.2)
 
     async def wait() -> None:
-        async with port_of(Jobs(), silence_s=0.3) as (_, port), asyncio.timeout(8):
+        async with port_of(Jobs(), lag_s=0.3) as (_, port), asyncio.timeout(8):
             assert await are_closed(port, opening)
             answer = await asyncio.to_thread(ask_port, port, "POST", GET_JOB, b"{}", JSON)
             assert answer.status == 200  # and the others are served
 
     asyncio.run(wait())
+
+
+def test_a_body_that_trickles_is_dropped_and_a_slow_one_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http_app, "BODY_BYTES_PER_S", 20)
+    body = json.dumps({"name": "jobs/" + "a" * 100}).encode()
+
+    async def sent(port: int, piece_bytes: int) -> bytes:
+        """Send a body in pieces, ten in a second; return the head of the answer, b"" for none."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = f"POST {GET_JOB} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+        writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode())
+        answer = b""
+        with suppress(ConnectionError):
+            for start in range(0, len(body), piece_bytes):
+                writer.write(body[start : start + piece_bytes])
+                await writer.drain()
+                await asyncio.sleep(0.1)
+            answer = await reader.readline()
+        writer.close()
+        return answer
+
+    async def trickle() -> None:
+        async with port_of(Jobs(), lag_s=1.0) as (_, port), asyncio.timeout(20):
+            slow, trickling = await asyncio.gather(sent(port, 20), sent(port, 1))
+            assert b" 200 " in slow  # in 0.7 s, at 200 bytes per second
+            assert b" 200 " not in trickling  # at 10 bytes per second, in 12 s
+
+    asyncio.run(trickle())
 
 
 def test_a_watch_is_not_silent_while_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +244,7 @@ def test_a_watch_is_not_silent_while_it_waits(monkeypatch: pytest.MonkeyPatch) -
             return pb.GetJobResponse()
 
     async def wait() -> None:
-        async with port_of(Slow(), silence_s=0.1) as (_, port):
+        async with port_of(Slow(), lag_s=0.1) as (_, port):
             answer = await asyncio.to_thread(ask_port, port, "POST", GET_JOB, b"{}", JSON)
             assert answer.status == 200
 

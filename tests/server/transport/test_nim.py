@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -175,6 +176,22 @@ def test_a_queue_that_is_full_says_when_to_come_back(
         answer = ask_port(http_port_of(peer), "POST", "/v1/infer", b'{"prompt": "a chair"}')
         assert (answer.status, answer.headers["retry-after"]) == (429, "10")
         assert "wait" in answer.json["detail"]
+
+
+def test_few_calls_wait_at_once_and_the_next_hears_when_to_come_back(
+    start_server: Callable[..., AbstractContextManager[Peer]],
+) -> None:
+    with start_server(max_infer_calls=1) as peer, ThreadPoolExecutor(1) as clients:
+        port = http_port_of(peer)
+        first = clients.submit(ask_port, port, "POST", "/v1/infer", b'{"prompt": "slow"}')
+        while not peer.jobs.ListJobs(pb.ListJobsRequest()).jobs:
+            pass
+        answer = ask_port(port, "POST", "/v1/infer", b'{"prompt": "a chair"}')
+        assert (answer.status, answer.headers["retry-after"]) == (429, "10")
+        assert "try again later" in answer.json["detail"]
+        peer.client.cancel(newest_job(peer).name)
+        assert first.result(10).status == 409
+        assert ask_port(port, "POST", "/v1/infer", b'{"prompt": "a chair"}').status == 200
 
 
 def test_a_client_that_leaves_does_not_cancel_its_job(server: Peer) -> None:
