@@ -10,7 +10,7 @@ TARGETS ?=
 BIN    := .venv/bin
 READY  := .venv/.ready
 
-.PHONY: help setup run test check format protos release-contract serve train-starter bench bench-geometry bench-textures crash-loop fuzz gallery clean-kernels clean
+.PHONY: help setup run test test-unity check format protos release-contract serve train-starter bench bench-geometry bench-textures crash-loop fuzz gallery clean-kernels clean
 
 help: ## Print the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
@@ -31,20 +31,28 @@ run: $(READY) ## Make one asset: PROMPT="..." or IMAGE=file, OUT=dir, SEED=n
 test: $(READY) ## Run the tests
 	$(BIN)/python -m pytest -q
 
+test-unity: $(READY) ## Run the Unity client's tests, without Unity (installs mono)
+	.ci/install-mono
+	LODSMITH_REQUIRE_MONO=1 $(BIN)/python -m pytest -q tests/unity_client tests/wire
+
 check: $(READY) ## Lint, types, generated code, layout
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy server pipeline
+	$(BIN)/mypy server pipeline protos/client_code
 	.ci/contract-is-sound
 	.ci/protos-are-current
+	.ci/clients-are-current
+	.ci/unity-metas --check
 	$(BIN)/python -m pytest -q tests/test_layout.py
 
 format: $(READY) ## Format and sort imports
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-protos: $(READY) ## Generate server/pb from the contract
+protos: $(READY) ## Generate server/pb and the clients' code from the contract
 	.ci/generate-protos server/pb
+	.ci/generate-clients unity_client/Core/Generated
+	.ci/unity-metas
 
 release-contract: $(READY) ## Remember the contract as clients have it from now on (at a release)
 	cd protos && ../$(BIN)/buf build --exclude-source-info -o released.binpb

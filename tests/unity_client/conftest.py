@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -47,13 +46,12 @@ def sources_in(*folders: Path) -> list[Path]:
     return sorted(path for folder in folders for path in folder.rglob("*.cs"))
 
 
-@dataclass(frozen=True, kw_only=True)
 class Failure(Exception):
     """What a command ended with. details: `code`, `reason`, ... of a LodsmithException."""
 
-    kind: str
-    message: str
-    details: dict[str, str] = field(default_factory=dict)
+    def __init__(self, kind: str, message: str, details: dict[str, str]) -> None:
+        super().__init__(f"{kind}: {message} {details}")
+        self.kind, self.message, self.details = kind, message, details
 
 
 class Command:
@@ -74,10 +72,10 @@ class Command:
 
     def said(self) -> Iterator[list[str]]:
         """Yield what it says until it is done. Raises `Failure`."""
-        while (words := self._lines.get(timeout=60)) != ["done"]:
+        while (words := self._lines.get(timeout=20)) != ["done"]:
             if words[0] == "failed":
                 pairs = dict(zip(words[3::2], words[4::2], strict=True))
-                raise Failure(kind=words[1], message=words[2], details=pairs)
+                raise Failure(words[1], words[2], pairs)
             yield words
 
     def result(self) -> list[str]:
@@ -100,9 +98,10 @@ class Command:
 class Core:
     """The core in a process of its own."""
 
-    def __init__(self, program: Path) -> None:
+    def __init__(self, program: Path, *before: str) -> None:
+        """Start `program`, with what a shell would have before it."""
         self._process = subprocess.Popen(
-            ["mono", "--debug", str(program)],
+            [*before, "mono", "--debug", str(program)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -157,7 +156,8 @@ class Core:
         assert self._process.stdout
         for line in self._process.stdout:
             number, *words = line.rstrip("\n").split(" ")
-            self._commands[number].hear([unquote(word) for word in words])
+            if number in self._commands:  # else mono complains of errors that it does not know
+                self._commands[number].hear([unquote(word) for word in words])
 
 
 @pytest.fixture(scope="session")

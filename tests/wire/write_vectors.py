@@ -50,7 +50,7 @@ def status_details(code: str, text: str, *extra: Message) -> bytes:
     status = Status(code=CODES[code], message=text)
     for detail in extra:
         packed = any_pb2.Any()
-        packed.Pack(detail)
+        packed.Pack(detail, deterministic=True)
         status.details.append(packed)
     content: bytes = status.SerializeToString(deterministic=True)
     return content

@@ -5,7 +5,7 @@ using System.Threading.Tasks;
 
 namespace Lodsmith
 {
-    /// <summary>Waits between tries, longer each time, until patience ends.</summary>
+    /// <summary>Tries again after cuts, with longer waits each time, until patience ends.</summary>
     internal sealed class BackOff
     {
         private readonly ClientOptions _options;
@@ -26,21 +26,35 @@ namespace Lodsmith
             _sinceSuccess.Restart();
         }
 
-        /// <summary>Waits before the next try; throws `error` where there should be none.</summary>
-        internal Task WaitAsync(LodsmithException error, CancellationToken cancellationToken)
+        /// <summary>Runs `attempt` until it succeeds, fails for good, or patience ends.</summary>
+        internal async Task RunAsync(Func<Task> attempt, CancellationToken cancellationToken)
         {
-            // The jitter keeps clients apart that were cut together.
+            while (true)
+            {
+                TimeSpan wait;
+                try
+                {
+                    await attempt().ConfigureAwait(false);
+                    return;
+                }
+                catch (LodsmithException error)
+                {
+                    wait = WaitAfter(error);
+                    if (!error.IsTransient || wait > _options.Patience - _sinceSuccess.Elapsed)
+                    {
+                        throw;
+                    }
+                }
+                _next = TimeSpan.FromTicks(Math.Min(2 * _next.Ticks, _options.LongestBackOff.Ticks));
+                await Task.Delay(wait, cancellationToken).ConfigureAwait(false);
+            }
+        }
+
+        /// <summary>With jitter, which keeps clients apart that were cut together.</summary>
+        private TimeSpan WaitAfter(LodsmithException error)
+        {
             TimeSpan wait = TimeSpan.FromTicks((long)(_next.Ticks * (0.5 + _random.NextDouble())));
-            if (error.RetryAfter > wait)
-            {
-                wait = error.RetryAfter.Value;
-            }
-            if (!error.IsTransient || wait > _options.Patience - _sinceSuccess.Elapsed)
-            {
-                throw error;
-            }
-            _next = TimeSpan.FromTicks(Math.Min(2 * _next.Ticks, _options.LongestBackOff.Ticks));
-            return Task.Delay(wait, cancellationToken);
+            return error.RetryAfter > wait ? error.RetryAfter.Value : wait;
         }
     }
 }

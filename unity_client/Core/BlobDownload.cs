@@ -26,8 +26,8 @@ namespace Lodsmith
         private readonly string _partPath;
         private readonly Action<long, long> _onProgress;
         private readonly SHA256 _sha = SHA256.Create();
-        private readonly byte[] _buffer = new byte[BufferBytes];
         private long _offset;
+        private long _furthest;
 
         internal BlobDownload(
             ServerConnection server, Digest digest, string path, Action<long, long> onProgress)
@@ -46,17 +46,14 @@ namespace Lodsmith
             _onProgress = onProgress;
         }
 
-        private string Hex
-        {
-            get { return BitConverter.ToString(_digest.Sha256).Replace("-", "").ToLowerInvariant(); }
-        }
+        private string Hex => BitConverter.ToString(_digest.Sha256).Replace("-", "").ToLowerInvariant();
 
         internal async Task RunAsync(CancellationToken cancellationToken)
         {
             try
             {
                 using (var part = new FileStream(
-                    _partPath, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, BufferBytes, true))
+                    _partPath, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None))
                 {
                     await FillAsync(part, cancellationToken).ConfigureAwait(false);
                 }
@@ -75,10 +72,7 @@ namespace Lodsmith
             }
         }
 
-        public void Dispose()
-        {
-            _sha.Dispose();
-        }
+        public void Dispose() => _sha.Dispose();
 
         private async Task FillAsync(FileStream part, CancellationToken cancellationToken)
         {
@@ -86,11 +80,15 @@ namespace Lodsmith
             bool mayBeOfAnother = _offset > 0;
             while (true)
             {
-                await FetchAllAsync(part, cancellationToken).ConfigureAwait(false);
-                _sha.TransformFinalBlock(_buffer, 0, 0);
+                if (_offset < _digest.SizeBytes)
+                {
+                    await _backOff.RunAsync(
+                        () => FetchAsync(part, cancellationToken), cancellationToken).ConfigureAwait(false);
+                }
+                _sha.TransformFinalBlock(new byte[0], 0, 0);
                 if (_sha.Hash.SequenceEqual(_digest.Sha256))
                 {
-                    await part.FlushAsync(cancellationToken).ConfigureAwait(false);
+                    part.Flush();
                     return;
                 }
                 StartAgain(part);
@@ -113,30 +111,13 @@ namespace Lodsmith
             {
                 StartAgain(part);
             }
+            var buffer = new byte[BufferBytes];
             int read;
-            while ((read = await part.ReadAsync(_buffer, 0, BufferBytes, cancellationToken)
+            while ((read = await part.ReadAsync(buffer, 0, BufferBytes, cancellationToken)
                 .ConfigureAwait(false)) > 0)
             {
-                _sha.TransformBlock(_buffer, 0, read, null, 0);
+                _sha.TransformBlock(buffer, 0, read, null, 0);
                 _offset += read;
-            }
-        }
-
-        private async Task FetchAllAsync(FileStream part, CancellationToken cancellationToken)
-        {
-            while (_offset < _digest.SizeBytes)
-            {
-                LodsmithException failure;
-                try
-                {
-                    await FetchAsync(part, cancellationToken).ConfigureAwait(false);
-                    continue;
-                }
-                catch (LodsmithException error)
-                {
-                    failure = error;
-                }
-                await _backOff.WaitAsync(failure, cancellationToken).ConfigureAwait(false);
             }
         }
 
@@ -157,17 +138,22 @@ namespace Lodsmith
                     StartAgain(part); // somebody in between does not know ranges
                 }
                 CheckPlace(exchange.Response.Content.Headers);
+                var buffer = new byte[BufferBytes];
                 int read;
-                while ((read = await exchange.ReadAsync(_buffer, 0, BufferBytes).ConfigureAwait(false)) > 0)
+                while ((read = await exchange.ReadAsync(buffer, 0, BufferBytes).ConfigureAwait(false)) > 0)
                 {
                     if (_offset + read > _digest.SizeBytes)
                     {
                         throw WrongSize("more");
                     }
-                    await part.WriteAsync(_buffer, 0, read, cancellationToken).ConfigureAwait(false);
-                    _sha.TransformBlock(_buffer, 0, read, null, 0);
+                    part.Write(buffer, 0, read); // on the pool; Mono's WriteAsync garbles a full disk's error
+                    _sha.TransformBlock(buffer, 0, read, null, 0);
                     _offset += read;
-                    _backOff.Restore();
+                    if (_offset > _furthest) // not whoever sends the beginning again and again
+                    {
+                        _furthest = _offset;
+                        _backOff.Restore();
+                    }
                     _onProgress?.Invoke(_offset, _digest.SizeBytes);
                 }
                 if (_offset < _digest.SizeBytes)

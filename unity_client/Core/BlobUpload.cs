@@ -35,20 +35,9 @@ namespace Lodsmith
                 _path, FileMode.Open, FileAccess.Read, FileShare.Read, ChunkBytes, true))
             {
                 Digest digest = await DigestOfAsync(file, cancellationToken).ConfigureAwait(false);
-                while (true)
-                {
-                    LodsmithException failure;
-                    try
-                    {
-                        await SendAsync(file, digest, cancellationToken).ConfigureAwait(false);
-                        return digest;
-                    }
-                    catch (LodsmithException error)
-                    {
-                        failure = error;
-                    }
-                    await _backOff.WaitAsync(failure, cancellationToken).ConfigureAwait(false);
-                }
+                await _backOff.RunAsync(
+                    () => SendAsync(file, digest, cancellationToken), cancellationToken).ConfigureAwait(false);
+                return digest;
             }
         }
 

@@ -10,9 +10,6 @@ namespace Lodsmith
     {
         private const string WatchJob = "/lodsmith.v1.JobService/WatchJob";
 
-        private static readonly TimeSpan ShortestHeartbeat = TimeSpan.FromSeconds(5);
-        private static readonly TimeSpan LongestHeartbeat = TimeSpan.FromSeconds(60);
-
         private readonly GrpcWebChannel _channel;
         private readonly WatchJobRequest _request;
         private readonly BackOff _backOff;
@@ -21,6 +18,8 @@ namespace Lodsmith
         internal JobFollower(
             GrpcWebChannel channel, ClientOptions options, string name, long afterSequence, string logEpoch)
         {
+            // A stream that is silent for three heartbeats is dead. A server takes 5 to 60 s.
+            double heartbeatS = Math.Max(5, Math.Min(60, options.IdleTimeout.TotalSeconds / 3));
             _channel = channel;
             _backOff = new BackOff(options);
             _request = new WatchJobRequest
@@ -28,97 +27,81 @@ namespace Lodsmith
                 Name = name,
                 AfterSequence = afterSequence,
                 LogEpoch = logEpoch,
-                HeartbeatInterval = HeartbeatFor(options.IdleTimeout).ToDuration(),
+                HeartbeatInterval = TimeSpan.FromSeconds(heartbeatS).ToDuration(),
             };
         }
 
         internal async Task RunAsync(Action<JobEvent> onEvent, CancellationToken cancellationToken)
         {
-            while (true)
+            JobEvent next = null;
+            while (next?.KindCase != JobEvent.KindOneofCase.Finished)
             {
-                JobEvent next = await NextAsync(cancellationToken).ConfigureAwait(false);
-                if (next.KindCase != JobEvent.KindOneofCase.Heartbeat)
+                await _backOff.RunAsync(
+                    async () => next = await NextAsync(cancellationToken).ConfigureAwait(false),
+                    cancellationToken).ConfigureAwait(false);
+                if (next.KindCase == JobEvent.KindOneofCase.Heartbeat || IsNew(next))
                 {
-                    if (IsRepeated(next))
-                    {
-                        continue;
-                    }
-                    _request.AfterSequence = next.Sequence;
-                    _request.LogEpoch = next.Snapshot?.LogEpoch ?? _request.LogEpoch;
-                }
-                onEvent(next);
-                if (next.KindCase == JobEvent.KindOneofCase.Finished)
-                {
-                    return;
+                    onEvent(next);
                 }
             }
         }
 
-        public void Dispose()
-        {
-            _stream?.Dispose();
-        }
+        public void Dispose() => _stream?.Dispose();
 
-        /// <summary>A stream that is silent for three heartbeats is dead.</summary>
-        private static TimeSpan HeartbeatFor(TimeSpan idleTimeout)
+        /// <summary>Moves the cursor to an event; false for one that lies before it.</summary>
+        private bool IsNew(JobEvent next)
         {
-            TimeSpan third = TimeSpan.FromTicks(idleTimeout.Ticks / 3);
-            return third < ShortestHeartbeat ? ShortestHeartbeat
-                : third > LongestHeartbeat ? LongestHeartbeat
-                : third;
-        }
-
-        private bool IsRepeated(JobEvent next)
-        {
-            bool isState = next.KindCase == JobEvent.KindOneofCase.Snapshot
+            bool isWholeJob = next.KindCase == JobEvent.KindOneofCase.Snapshot
                 || next.KindCase == JobEvent.KindOneofCase.Finished;
-            if (!isState && next.Sequence > _request.AfterSequence + 1)
+            long ahead = next.Sequence - _request.AfterSequence;
+            if (ahead > 1 && !isWholeJob)
             {
                 throw new LodsmithException(
                     StatusCode.DataLoss,
                     $"after event {_request.AfterSequence} of {_request.Name} came event {next.Sequence}; "
                         + "follow the job anew");
             }
-            return !isState && next.Sequence <= _request.AfterSequence;
+            if (ahead < 1 && !isWholeJob)
+            {
+                return false;
+            }
+            _request.AfterSequence = next.Sequence;
+            _request.LogEpoch = next.Snapshot?.LogEpoch ?? _request.LogEpoch;
+            return true;
         }
 
-        /// <summary>Returns the next event of this stream, or of the next one that can be had.</summary>
+        /// <summary>Returns the stream's next event; opens one where there is none.</summary>
         private async Task<JobEvent> NextAsync(CancellationToken cancellationToken)
         {
-            while (true)
+            try
             {
-                LodsmithException failure;
-                try
+                if (_stream == null)
                 {
-                    if (_stream == null)
-                    {
-                        _stream = await _channel
-                            .OpenAsync(WatchJob, _request, ExchangeLimit.Silence, cancellationToken)
-                            .ConfigureAwait(false);
-                    }
-                    WatchJobResponse response =
-                        await _stream.NextAsync(WatchJobResponse.Parse).ConfigureAwait(false);
-                    if (response?.Event != null)
-                    {
-                        _backOff.Restore();
-                        return response.Event;
-                    }
-                    failure = new LodsmithException(
+                    _stream = await _channel
+                        .OpenAsync(WatchJob, _request, ExchangeLimit.Silence, cancellationToken)
+                        .ConfigureAwait(false);
+                }
+                WatchJobResponse response =
+                    await _stream.NextAsync(WatchJobResponse.Parse).ConfigureAwait(false);
+                if (response?.Event == null)
+                {
+                    throw new LodsmithException(
                         StatusCode.Unavailable, $"the server stopped to tell of {_request.Name}");
                 }
-                catch (LodsmithException error)
-                {
-                    failure = error;
-                }
+                _backOff.Restore();
+                return response.Event;
+            }
+            catch (LodsmithException error)
+            {
                 _stream?.Dispose();
                 _stream = null;
-                if (failure.Reason == "LOG_EPOCH_CHANGED" && _request.AfterSequence != 0)
+                if (error.Reason != "LOG_EPOCH_CHANGED" || _request.AfterSequence == 0)
                 {
-                    _request.AfterSequence = 0; // the cursor is of another log: begin with a snapshot
-                    _request.LogEpoch = "";
-                    continue;
+                    throw;
                 }
-                await _backOff.WaitAsync(failure, cancellationToken).ConfigureAwait(false);
+                _request.AfterSequence = 0; // the cursor is of another log: begin with a snapshot
+                _request.LogEpoch = "";
+                throw new LodsmithException(StatusCode.Unavailable, error.Message, cause: error);
             }
         }
     }

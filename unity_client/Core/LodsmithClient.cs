@@ -111,9 +111,6 @@ namespace Lodsmith
         }
 
         /// <summary>Ends what still runs, with an <see cref="ObjectDisposedException"/>.</summary>
-        public void Dispose()
-        {
-            _server.Dispose();
-        }
+        public void Dispose() => _server.Dispose();
     }
 }

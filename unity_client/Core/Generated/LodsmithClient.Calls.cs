@@ -104,7 +104,9 @@ namespace Lodsmith
         }
 
         /// <summary>
-        /// Forgets a job that has ended, its log, and in time all bytes that nothing else needs.
+        /// Forgets a job that has ended, its log, and what no other job needs: results, kept results of its
+        /// stages, inputs. None of it counts against the project's quota any more. The bytes themselves are
+        /// deleted later.
         ///
         /// Errors:
         ///   NOT_FOUND            JOB_NOT_FOUND: perhaps already deleted

@@ -2552,7 +2552,7 @@ namespace Lodsmith.V1
         /// <summary>Which kernels it uses, by purpose: "attention" to "torch". Absent until the process is ready.</summary>
         public Dictionary<string, string> Backends { get; } = new Dictionary<string, string>();
 
-        /// <summary>Why it cannot work, for a person. Absent when nothing is wrong.</summary>
+        /// <summary>Why it cannot work, for a person; details as for <c>Model.problem</c>. Absent when nothing is wrong.</summary>
         public string Problem { get; set; } = "";
 
         /// <summary>Reads a message.</summary>
@@ -2628,7 +2628,10 @@ namespace Lodsmith.V1
         /// <summary>True when its files are there. A damaged file shows as <c>Worker.problem</c>.</summary>
         public bool Available { get; set; }
 
-        /// <summary>Where the server looks for it.</summary>
+        /// <summary>
+        /// Where the server looks for it. Told to callers with the scope admin only; where no token is asked
+        /// for, that is everyone.
+        /// </summary>
         public string Path { get; set; } = "";
 
         /// <summary>The model's own name. Absent until a generator has loaded it.</summary>
@@ -2643,7 +2646,10 @@ namespace Lodsmith.V1
         /// </summary>
         public string License { get; set; } = "";
 
-        /// <summary>Why it is not available and what to do, for a person. Absent when available.</summary>
+        /// <summary>
+        /// Why it is not available and what to do, for a person; no more than that it is not, for callers
+        /// without the scope admin. Absent when available.
+        /// </summary>
         public string Problem { get; set; } = "";
 
         /// <summary>What it takes: "prompt", "image". Empty until a generator has loaded it.</summary>
@@ -2782,7 +2788,10 @@ namespace Lodsmith.V1
         /// <summary>Most jobs of a project that may wait or run. 0: no limit.</summary>
         public int MaxProjectJobs { get; set; }
 
-        /// <summary>Most bytes that a project may keep on the server. 0: no limit.</summary>
+        /// <summary>
+        /// Most bytes that a project may keep on the server, half-done uploads counted as announced. What
+        /// a job leaves that has begun may pass it; then no other begins. 0: no limit.
+        /// </summary>
         public long MaxProjectBytes { get; set; }
 
         /// <summary>Longest time that a job may run; see <c>JobSpec.run_timeout</c>. Absent: no limit.</summary>
@@ -2790,6 +2799,18 @@ namespace Lodsmith.V1
 
         /// <summary>How long a job that has ended is kept. Absent: for ever.</summary>
         public Duration JobRetention { get; set; }
+
+        /// <summary>Most streams of responses that a project may have open; one more ends with QUOTA_EXCEEDED.</summary>
+        public int MaxWatches { get; set; }
+
+        /// <summary>Most calls at once on one connection of gRPC. Clients let more wait, without an error.</summary>
+        public int MaxConnectionStreams { get; set; }
+
+        /// <summary>Most watches of the server's health at once, of all clients; one more ends with RATE_LIMITED.</summary>
+        public int MaxHealthWatches { get; set; }
+
+        /// <summary>Most calls of /v1/infer at once, of all clients; one more ends with status 429.</summary>
+        public int MaxInferCalls { get; set; }
 
         /// <summary>Reads a message.</summary>
         /// <exception cref="System.IO.InvalidDataException">The bytes are none.</exception>
@@ -2869,6 +2890,22 @@ namespace Lodsmith.V1
             {
                 writer.Message(15, JobRetention);
             }
+            if (MaxWatches != 0)
+            {
+                writer.Integer(16, MaxWatches);
+            }
+            if (MaxConnectionStreams != 0)
+            {
+                writer.Integer(17, MaxConnectionStreams);
+            }
+            if (MaxHealthWatches != 0)
+            {
+                writer.Integer(18, MaxHealthWatches);
+            }
+            if (MaxInferCalls != 0)
+            {
+                writer.Integer(19, MaxInferCalls);
+            }
         }
 
         internal override void Read(WireReader reader)
@@ -2922,6 +2959,18 @@ namespace Lodsmith.V1
                         break;
                     case 122:
                         JobRetention = reader.Message(JobRetention ?? new Duration());
+                        break;
+                    case 128:
+                        MaxWatches = reader.Int32();
+                        break;
+                    case 136:
+                        MaxConnectionStreams = reader.Int32();
+                        break;
+                    case 144:
+                        MaxHealthWatches = reader.Int32();
+                        break;
+                    case 152:
+                        MaxInferCalls = reader.Int32();
                         break;
                     default:
                         reader.Skip(tag);
@@ -3129,8 +3178,9 @@ namespace Lodsmith.V1
         public int Priority { get; set; }
 
         /// <summary>
-        /// How long the job's stages may run in all; waiting does not count. Then it fails with
-        /// JOB_TIMEOUT. Absent: <c>Limits.max_run_timeout</c>.
+        /// How long the job's stages may run in all; waiting does not count, tries that were repeated do,
+        /// also after a restart of the server. Then it fails with JOB_TIMEOUT. Absent:
+        /// <c>Limits.max_run_timeout</c>.
         /// </summary>
         public Duration RunTimeout { get; set; }
 
@@ -3530,11 +3580,28 @@ namespace Lodsmith.V1
         }
     }
 
-    /// <summary>What the files tell about where they come from.</summary>
+    /// <summary>
+    /// What the files tell about where they come from.
+    ///
+    /// Licenses are SPDX identifiers, or up to 100 characters in other words. They go into report and
+    /// files as they are given, and the gate <c>license.inputs</c> holds them to a policy.
+    /// </summary>
     public sealed class ProvenanceOptions : WireMessage
     {
         /// <summary>What of the prompt goes into files that leave the house. Default: its SHA-256.</summary>
         public PromptPolicy Prompt { get; set; }
+
+        /// <summary>License of the pictures. Absent: not told.</summary>
+        public string PictureLicense { get; set; } = "";
+
+        /// <summary>License of the mesh. Absent: not told.</summary>
+        public string MeshLicense { get; set; } = "";
+
+        /// <summary>License of <c>JobSpec.shape</c>. Absent: not told.</summary>
+        public string ShapeLicense { get; set; } = "";
+
+        /// <summary>License of the adapter. Absent: not told.</summary>
+        public string AdapterLicense { get; set; } = "";
 
         /// <summary>Reads a message.</summary>
         /// <exception cref="System.IO.InvalidDataException">The bytes are none.</exception>
@@ -3558,6 +3625,22 @@ namespace Lodsmith.V1
             {
                 writer.Integer(1, (int)Prompt);
             }
+            if (!string.IsNullOrEmpty(PictureLicense))
+            {
+                writer.String(2, PictureLicense);
+            }
+            if (!string.IsNullOrEmpty(MeshLicense))
+            {
+                writer.String(3, MeshLicense);
+            }
+            if (!string.IsNullOrEmpty(ShapeLicense))
+            {
+                writer.String(4, ShapeLicense);
+            }
+            if (!string.IsNullOrEmpty(AdapterLicense))
+            {
+                writer.String(5, AdapterLicense);
+            }
         }
 
         internal override void Read(WireReader reader)
@@ -3569,6 +3652,18 @@ namespace Lodsmith.V1
                 {
                     case 8:
                         Prompt = (PromptPolicy)reader.Int32();
+                        break;
+                    case 18:
+                        PictureLicense = reader.String();
+                        break;
+                    case 26:
+                        MeshLicense = reader.String();
+                        break;
+                    case 34:
+                        ShapeLicense = reader.String();
+                        break;
+                    case 42:
+                        AdapterLicense = reader.String();
                         break;
                     default:
                         reader.Skip(tag);

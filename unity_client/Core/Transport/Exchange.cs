@@ -48,9 +48,6 @@ namespace Lodsmith
                 Response = await http
                     .SendAsync(request, HttpCompletionOption.ResponseHeadersRead, _end.Token)
                     .ConfigureAwait(false);
-                // Not every runtime looks at a token while it reads. On the pool, because closing may
-                // wait and whoever cancels may not.
-                _end.Token.Register(() => Task.Run((Action)Response.Dispose));
                 _body = await Response.Content.ReadAsStreamAsync().ConfigureAwait(false);
             }
             catch (Exception error)
@@ -65,20 +62,19 @@ namespace Lodsmith
         /// <summary>Reads some of the body; 0 at its end.</summary>
         internal async Task<int> ReadAsync(byte[] buffer, int offset, int count)
         {
-            int read = 0;
             try
             {
-                read = await _body.ReadAsync(buffer, offset, count, _end.Token).ConfigureAwait(false);
+                int read = await _body.ReadAsync(buffer, offset, count, _end.Token).ConfigureAwait(false);
+                if (_limit == ExchangeLimit.Silence)
+                {
+                    _end.CancelAfter(_time);
+                }
+                return read;
             }
             catch (Exception error)
             {
                 throw MeaningOf(error);
             }
-            if (_limit == ExchangeLimit.Silence)
-            {
-                _end.CancelAfter(_time);
-            }
-            return read;
         }
 
         /// <summary>Returns what to throw where the body ends too early.</summary>

@@ -82,10 +82,11 @@ namespace Lodsmith
                 && (server.Scheme == Uri.UriSchemeHttp || server.Scheme == Uri.UriSchemeHttps);
             if (!isHttp || server.UserInfo != "" || server.Query != "" || server.Fragment != "")
             {
+                string got = server == null ? "nothing"
+                    : !server.IsAbsoluteUri ? server.OriginalString
+                    : server.GetComponents(UriComponents.SchemeAndServer, UriFormat.UriEscaped) + ", or more";
                 throw new ArgumentException(
-                    "a server's address is like http://127.0.0.1:50052, got "
-                        + (server == null ? "nothing" : server.OriginalString),
-                    nameof(server));
+                    $"a server's address is like http://127.0.0.1:50052, got {got}", nameof(server));
             }
         }
 

@@ -48,20 +48,11 @@ namespace Lodsmith
             return (uint)tag;
         }
 
-        internal int Int32()
-        {
-            return (int)Varint();
-        }
+        internal int Int32() => (int)Varint();
 
-        internal long Int64()
-        {
-            return (long)Varint();
-        }
+        internal long Int64() => (long)Varint();
 
-        internal bool Bool()
-        {
-            return Varint() != 0;
-        }
+        internal bool Bool() => Varint() != 0;
 
         internal double Double()
         {

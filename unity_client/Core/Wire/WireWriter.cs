@@ -16,10 +16,7 @@ namespace Lodsmith
 
         private readonly MemoryStream _bytes = new MemoryStream();
 
-        internal byte[] ToBytes()
-        {
-            return _bytes.ToArray();
-        }
+        internal byte[] ToBytes() => _bytes.ToArray();
 
         internal void Integer(int field, long value)
         {
@@ -27,10 +24,7 @@ namespace Lodsmith
             Varint(value);
         }
 
-        internal void Bool(int field, bool value)
-        {
-            Integer(field, value ? 1 : 0);
-        }
+        internal void Bool(int field, bool value) => Integer(field, value ? 1 : 0);
 
         internal void Double(int field, double value)
         {
@@ -42,10 +36,7 @@ namespace Lodsmith
             }
         }
 
-        internal void String(int field, string value)
-        {
-            Bytes(field, Utf8.GetBytes(value ?? ""));
-        }
+        internal void String(int field, string value) => Bytes(field, Utf8.GetBytes(value ?? ""));
 
         internal void Bytes(int field, byte[] value)
         {
@@ -54,10 +45,7 @@ namespace Lodsmith
             _bytes.Write(value, 0, value.Length);
         }
 
-        internal void Message(int field, WireMessage value)
-        {
-            Bytes(field, value.ToBytes());
-        }
+        internal void Message(int field, WireMessage value) => Bytes(field, value.ToBytes());
 
         internal void Map(int field, Dictionary<string, string> map)
         {
@@ -96,9 +84,6 @@ namespace Lodsmith
             _bytes.WriteByte((byte)left);
         }
 
-        private void Tag(int field, int type)
-        {
-            Varint((field << 3) + type);
-        }
+        private void Tag(int field, int type) => Varint((field << 3) + type);
     }
 }
