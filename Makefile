@@ -51,7 +51,8 @@ format: $(READY) ## Format and sort imports
 
 protos: $(READY) ## Generate server/pb and the clients' code from the contract
 	.ci/generate-protos server/pb
-	.ci/generate-clients unity_client/Core/Generated
+	.ci/generate-clients csharp unity_client/Core/Generated
+	.ci/generate-clients python unreal_client/Lodsmith/Content/Python/lodsmith
 	.ci/unity-metas
 
 release-contract: $(READY) ## Remember the contract as clients have it from now on (at a release)

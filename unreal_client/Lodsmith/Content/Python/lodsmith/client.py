@@ -22,9 +22,22 @@ OnProgress = Callable[[int, int], None]  # bytes done, bytes in all
 class Client:
     """A server, seen by one user. Has no state but its patience; may be used by many threads."""
 
-    def __init__(self, server: Server, *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self,
+        server: Server,
+        *,
+        patience_s: float = PATIENCE_S,
+        on_wait: Callable[[CallFailed], None] = lambda error: None,
+    ) -> None:
+        """See a server.
+
+        Args:
+            patience_s: How long it is tried again without any success; may be infinite.
+            on_wait: Hears of each failure that is forgiven, on the thread that waits.
+        """
         self._server = server
         self._patience_s = patience_s
+        self._on_wait = on_wait
 
     def call(self, method: str, stop: Stop, **fields: Any) -> Message:
         """Make a unary call, again where that may help: `call("GetJob", stop, name="jobs/1")`.
@@ -34,7 +47,7 @@ class Client:
             Stopped: If `stop` was set.
         """
         request = Message(f"{method}Request", **fields)
-        patience = _Patience(self._patience_s, stop)
+        patience = _Patience(self._patience_s, stop, self._on_wait)
         while True:
             try:
                 return self._server.call(method, request, stop)
@@ -68,7 +81,7 @@ class Client:
             log_epoch=log_epoch,
             heartbeat_interval=Message("Duration", seconds=heartbeat_s),
         )
-        patience = _Patience(self._patience_s, stop)
+        patience = _Patience(self._patience_s, stop, self._on_wait)
         while True:
             try:
                 for response in self._server.stream("WatchJob", request, stop):
@@ -142,7 +155,7 @@ class Client:
 
     def _fill(self, digest: Message, part: Path, on_progress: OnProgress, stop: Stop) -> bool:
         """Bring the part to its end; False, and no part, if its bytes are not the digest's."""
-        patience = _Patience(self._patience_s, stop)
+        patience = _Patience(self._patience_s, stop, self._on_wait)
         sha = hashlib.sha256()
         with part.open("a+b") as file:
             file.seek(0)
@@ -221,7 +234,10 @@ def _is_news(event: Message, request: Message) -> bool:
 class _Patience:
     """How long to go on after failures in a row: waits grow, with jitter, until time is up."""
 
-    def __init__(self, patience_s: float, stop: Stop) -> None:
+    def __init__(
+        self, patience_s: float, stop: Stop, on_wait: Callable[[CallFailed], None]
+    ) -> None:
+        self._on_wait = on_wait
         self._patience_s = patience_s
         self._stop = stop
         self.restore()
@@ -237,7 +253,9 @@ class _Patience:
         self._since_s = now_s if self._since_s is None else self._since_s
         # The jitter keeps clients apart that were cut together.
         wait_s = max(self._wait_s * random.uniform(0.5, 1.5), error.retry_after_s or 0.0)
-        if not error.is_transient or now_s + wait_s > self._since_s + self._patience_s:
+        may_help = error.is_transient or error.retry_after_s is not None
+        if not may_help or now_s + wait_s > self._since_s + self._patience_s:
             raise error
+        self._on_wait(error)
         self._stop.wait(wait_s)
         self._wait_s = min(LONGEST_WAIT_S, 2 * self._wait_s)

@@ -424,6 +424,10 @@ MESSAGES = {
         (13, "max_project_bytes", "int64", "", ""),
         (14, "max_run_timeout", "Duration", "", ""),
         (15, "job_retention", "Duration", "", ""),
+        (16, "max_watches", "int32", "", ""),
+        (17, "max_connection_streams", "int32", "", ""),
+        (18, "max_health_watches", "int32", "", ""),
+        (19, "max_infer_calls", "int32", "", ""),
     ),
     "Digest": (
         (1, "sha256", "bytes", "", ""),
@@ -470,6 +474,10 @@ MESSAGES = {
     ),
     "ProvenanceOptions": (
         (1, "prompt", "PromptPolicy", "", ""),
+        (2, "picture_license", "string", "", ""),
+        (3, "mesh_license", "string", "", ""),
+        (4, "shape_license", "string", "", ""),
+        (5, "adapter_license", "string", "", ""),
     ),
     "ConditionOptions": (
         (1, "negative_prompt", "string", "", ""),
