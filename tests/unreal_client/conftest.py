@@ -1,33 +1,30 @@
-"""The plugin's folder and the fake engine, importable as in the editor: `lodsmith` and `unreal`."""
+"""The plugin on the fake engine, and servers for it."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+import unreal
+from lodsmith import panel as panel_module
+from lodsmith import session as session_module
+from lodsmith.client import Client
+from lodsmith.facts import AssetFacts, facts_of
+from lodsmith.form import GenerateForm
+from lodsmith.rpc import Server, Stop
+from lodsmith.wire import Message
+from unreal.project import Project, project
 
 from tests.server.conftest import Peer, config, server, serving, start_server  # noqa: F401
 from tests.server.transport.conftest import http_port_of
+from tests.unreal_client.sample import cone_glb
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PLUGIN = ROOT / "unreal_client" / "Lodsmith"
 PYTHON = PLUGIN / "Content" / "Python"
 FAKE = Path(__file__).parent / "fake"
-
-sys.path[:0] = [str(PYTHON), str(FAKE)]
-
-import unreal  # noqa: E402
-from lodsmith.client import Client  # noqa: E402
-from lodsmith.facts import AssetFacts, facts_of  # noqa: E402
-from lodsmith.form import GenerateForm  # noqa: E402
-from lodsmith.rpc import Server, Stop  # noqa: E402
-from lodsmith.wire import Message  # noqa: E402
-from unreal.project import Project, project  # noqa: E402
-
-from tests.unreal_client.sample import cone_glb  # noqa: E402
-
 BUDGETS = (300, 120, 60, 40, 30, 24, 20, 16)
 
 
@@ -89,12 +86,23 @@ def made(pipeline_server: Peer, tmp_path_factory: pytest.TempPathFactory) -> Mad
 
 
 @pytest.fixture
+def glb_server(
+    start_server: Callable[..., AbstractContextManager[Peer]],  # noqa: F811
+) -> Callable[..., AbstractContextManager[Peer]]:
+    """Start a server whose jobs return the GLB that they get: `glb_pipeline`."""
+    return lambda **changes: start_server(pipeline="tests.unreal_client.glb_pipeline", **changes)
+
+
+@pytest.fixture
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     """An empty project in the fake engine."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     fresh = Project(tmp_path / "project")
     kinds = project.kinds
     vars(project).update(vars(fresh), kinds=kinds)
+    session_module._session.clear()
+    panel_module._fields.clear()
+    panel_module._panel.clear()
     for listed in (
         unreal.calls, unreal.logged, unreal.ticks, unreal.shutdowns, unreal.transactions,
         unreal.EditorActorSubsystem.actors, unreal.EditorActorSubsystem.selected,

@@ -118,6 +118,7 @@ class StaticMeshEditorSubsystem(Object):
         source_lod_index: int,
         reuse_existing_material_slots: bool,
     ) -> int:
+        project.work()
         to, source = destination_static_mesh, source_static_mesh.lods[source_lod_index]
         if f"lod {destination_lod_index}" in project.fail:
             return -1

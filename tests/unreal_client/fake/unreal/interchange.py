@@ -85,6 +85,7 @@ class InterchangeManager(Object):
         source_data: InterchangeSourceData,
         import_asset_parameters: ImportAssetParameters,
     ) -> bool:
+        project.work()
         values = import_asset_parameters._values
         assert values["is_automated"], "a dialog would open"
         pipelines = [by_path[path.path_string] for path in values["override_pipelines"]]

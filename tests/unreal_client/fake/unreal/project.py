@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,11 @@ class Project:
         self.checked_out: list[str] = []
         self.locked: dict[str, str] = {}  # package to who has it
         self.has_source_control = False
+        self.pause_s = float(os.environ.get("UNREAL_FAKE_PAUSE_S", "0"))
+
+    def work(self) -> None:
+        """Take time, as the engine does for what builds, moves or writes assets."""
+        time.sleep(self.pause_s)
 
     def file_of(self, package: str) -> Path:
         return self.folder / "Content" / f"{package.strip('/')}.uasset"
@@ -77,6 +83,7 @@ class Project:
         self.memory[package] = asset
 
     def save(self, asset: Asset) -> bool:
+        self.work()
         if f"save {asset.get_name()}" in self.fail:
             return False
         package = asset.get_outermost().get_name()
@@ -89,6 +96,7 @@ class Project:
         return True
 
     def rename(self, asset: Asset, package: str) -> bool:
+        self.work()
         if f"rename {asset.get_name()}" in self.fail or self.exists(package):
             return False
         del self.memory[asset.get_outermost().get_name()]

@@ -203,7 +203,7 @@ class JobTracker:
         except Exception as error:  # the job must end in words, whatever the defect
             message = f"A defect in the Lodsmith plugin: {type(error).__name__}: {error}"
         with contextlib.suppress(OSError):  # the disk is full: the next start goes on from before
-            self._move(record, state)
+            self._move(record, state, message)
         self._main.post(lambda: self._end(record, state, message))
 
     def _followed(self, record: JobRecord, run: Run) -> Message:
@@ -341,8 +341,8 @@ class JobTracker:
 
         self._main.post(say)
 
-    def _move(self, record: JobRecord, state: State) -> None:
-        record.state = state
+    def _move(self, record: JobRecord, state: State, message: str = "") -> None:
+        record.state, record.message = state, message
         self._file.save()
         self._main.post(lambda: self._notify(record))
 
