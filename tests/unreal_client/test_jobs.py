@@ -253,6 +253,18 @@ def test_a_server_that_is_not_there_yet_is_waited_for(
     assert saved(engine) == asset("Steps1")
 
 
+def test_a_server_that_is_not_there_is_not_waited_for_once_cancelled(
+    editor: Editor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lodsmith.jobs.HASTE_S", 0.3)
+    form = GenerateForm(prompt="barrel")
+    record = editor.tracker.submit(form, f"http://127.0.0.1:{free_port()}")
+    editor.until(lambda: record.state is State.CREATING and record.message)
+    editor.tracker.cancel(record)
+    assert editor.ended(record) is State.FAILED
+    assert "there is no server" in record.message
+
+
 def test_a_restart_of_the_server_is_survived(
     editor: Editor, engine: Project, glb_server: StartServer, glb: str
 ) -> None:
@@ -277,8 +289,9 @@ def test_a_closed_editor_goes_on_when_it_is_opened(
         engine.restart()
         second = Editor()
         (found,) = second.tracker.records
-        assert (found.id, found.job) == (record.id, record.job)
+        assert found.id == record.id
         assert second.ended(found) is State.IMPORTED
+        assert found.job == record.job  # whether it was known when the editor closed or not
         second.close()
     assert saved(engine) == asset("Steps50")
 

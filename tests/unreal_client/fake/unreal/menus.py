@@ -19,7 +19,9 @@ def uproperty(type: Any, meta: dict[str, str] | None = None) -> Any:
     return _Property(type, meta or {})
 
 
-def ufunction(override: bool | None = None) -> Callable[[Any], Any]:
+def ufunction(
+    meta: Any = None, ret: Any = None, params: Any = None, override: bool | None = None
+) -> Callable[[Any], Any]:
     return lambda function: function
 
 

@@ -12,7 +12,7 @@ class SlateVisibility(EnumBase):
     COLLAPSED = "COLLAPSED"
 
 
-class _Delegate:
+class MulticastDelegateBase:
     def __init__(self) -> None:
         self._callables: list[Callable[[], object]] = []
 
@@ -74,7 +74,7 @@ class TextBlock(Widget):
 class EditorUtilityButton(PanelWidget):
     def __init__(self, outer: Object | None = None, name: str = "None") -> None:
         super().__init__(outer, name)
-        self.on_clicked = _Delegate()
+        self.on_clicked = MulticastDelegateBase()
 
     @recorded
     def set_content(self, content: Widget) -> None:

@@ -18,7 +18,7 @@ class Missing(Exception):
 
 
 def _combine_behavior() -> Any:
-    return unreal.InterchangeCombineStaticMeshesBehavior.DO_NOT_COMBINE  # type: ignore[attr-defined]  # 5.8
+    return unreal.InterchangeCombineStaticMeshesBehavior.DO_NOT_COMBINE  # pyright: ignore  # 5.8
 
 
 # A Static Mesh per mesh of the file: LODs must come apart.

@@ -1,9 +1,9 @@
 """What a person asks for: the panel's fields, an entry of a manifest, a recipe to copy."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from lodsmith import naming
 from lodsmith.schema import CollisionMode, Direction, ExportProfile, Pivot
@@ -184,12 +184,10 @@ def from_document(document: object) -> GenerateForm:
     for key, value in document.items():
         if key not in default:
             raise BadForm(f"there is no {key}; keys are {', '.join(default)}")
-        expected: Any = type(default[key])
-        items: Optional[type] = {"images": str, "budgets": int}.get(key)
-        is_right = isinstance(value, (int, float) if expected is float else expected)
-        if expected in (int, float) and isinstance(value, bool):
-            is_right = False
-        if not is_right or (items and any(type(item) is not items for item in value)):
+        # bool is an int to Python, and whole numbers may stand for heights.
+        kinds = (int, float) if key == "height" else (type(default[key]),)
+        items = {"images": str, "budgets": int}.get(key)
+        if type(value) not in kinds or (items and any(type(one) is not items for one in value)):
             raise BadForm(f"{key} must be like {default[key]!r}, got {value!r}")
     return replace(GenerateForm(), **document)
 
@@ -200,6 +198,3 @@ def budgets_of(text: str) -> "list[int]":
     if not all(part.isascii() and part.isdigit() for part in parts):
         raise BadForm(f'LOD triangles must be like "20000, 10000, 4000", got "{text}"')
     return [int(part) for part in parts]
-
-
-FIELD_NAMES = tuple(one.name for one in fields(GenerateForm))

@@ -45,7 +45,7 @@ class UnrealEditor:
         mesh = _static_mesh(static_mesh)
         options = unreal.GLTFExportOptions()
         options.set_editor_property("default_level_of_detail", 0)
-        unreal.GLTFExporter.export_to_gltf(mesh, str(file), options, set())
+        unreal.GLTFExporter.export_to_gltf(mesh, str(file), options, set())  # pyright: ignore[reportArgumentType]  # takes sets
         if not file.is_file():
             raise ImportFailed(f"{static_mesh} could not be exported as glTF; see the log.")
 
@@ -117,7 +117,7 @@ class UnrealEditor:
         if unreal.SourceControl.is_enabled():
             new = [] if plan.replaces else [plan.mesh]
             new += [asset.get_path_name().partition(".")[0] for asset in rest]
-            unreal.SourceControl.mark_files_for_add(new, True)
+            unreal.SourceControl.mark_files_for_add(new, True)  # pyright: ignore[reportArgumentType]  # takes lists
         yield "cleans up"
         _delete_folder(plan.temporary)
         _delete_folder_if_empty(TEMPORARY)
@@ -147,7 +147,7 @@ class UnrealEditor:
         place = _on_ground(*camera) if camera else unreal.Vector()
         with unreal.ScopedEditorTransaction("Place Lodsmith asset"):
             actor = actors.spawn_actor_from_object(_static_mesh(mesh), place)
-            actors.set_selected_level_actors([actor])  # type: ignore[arg-type]  # takes lists
+            actors.set_selected_level_actors([actor])  # pyright: ignore[reportArgumentType]  # takes lists
 
     def log(self, message: str, *, is_problem: bool = False) -> None:
         """Say something in the Output Log."""
@@ -156,17 +156,17 @@ class UnrealEditor:
 
 def show_in_browser(mesh: str) -> None:
     """Select an asset in the Content Browser."""
-    _assets.sync_browser_to_objects([mesh])  # type: ignore[arg-type]  # takes lists
+    _assets.sync_browser_to_objects([mesh])  # pyright: ignore[reportArgumentType]  # takes lists
 
 
-def _static_mesh(path: str) -> Any:
+def _static_mesh(path: str) -> unreal.StaticMesh:
     asset = _assets.load_asset(path) if _assets.does_asset_exist(path) else None
     if not isinstance(asset, unreal.StaticMesh):
         raise ImportFailed(f"{path} is no Static Mesh; choose another one.")
     return asset
 
 
-def _check_may_change(mesh: Any) -> None:
+def _check_may_change(mesh: unreal.StaticMesh) -> None:
     """Refuse a mesh that could not be brought back to what is on the disk, or not be saved."""
     package = mesh.get_outermost()
     if package in unreal.EditorLoadingAndSavingUtils.get_dirty_content_packages():
@@ -177,7 +177,7 @@ def _check_may_change(mesh: Any) -> None:
             raise ImportFailed(f"{mesh.get_name()} is checked out by {state.checked_out_other}.")
 
 
-def _check_out(mesh: Any) -> None:
+def _check_out(mesh: unreal.StaticMesh) -> None:
     if unreal.SourceControl.is_enabled() and not _assets.checkout_loaded_asset(mesh):
         raise ImportFailed(f"{mesh.get_name()} cannot be checked out; see the log.")
 
@@ -215,10 +215,10 @@ def _interchange(glb: Path, folder: str, *, has_hulls: bool) -> None:
     manager.import_asset(folder, source, parameters)
 
 
-def _imported(folder: str) -> tuple[dict[str, Any], list[Any]]:
+def _imported(folder: str) -> tuple[dict[str, unreal.StaticMesh], list[unreal.Object]]:
     """Return the meshes by name, and materials and textures."""
-    meshes: dict[str, Any] = {}
-    rest: list[Any] = []
+    meshes: dict[str, unreal.StaticMesh] = {}
+    rest: list[unreal.Object] = []
     for path in _assets.list_assets(folder):
         asset = _assets.load_asset(path)
         if isinstance(asset, unreal.StaticMesh):
@@ -228,17 +228,17 @@ def _imported(folder: str) -> tuple[dict[str, Any], list[Any]]:
     return meshes, rest
 
 
-def _tag(asset: Any, record: JobRecord, plan: ImportPlan, facts: AssetFacts) -> None:
+def _tag(asset: unreal.Object, record: JobRecord, plan: ImportPlan, facts: AssetFacts) -> None:
     for tag, value in (
         (TAG_RECORD, plan.record),
         (TAG_JOB, record.job),
         (TAG_SEED, str(facts.seed)),
         (TAG_CULL, f"{facts.coverages[-1]:.4f}"),
     ):
-        _assets.set_metadata_tag(asset, tag, value)
+        _assets.set_metadata_tag(asset, unreal.Name(tag), value)
 
 
-def _set_up_texture(texture: Any) -> None:
+def _set_up_texture(texture: unreal.Texture2D) -> None:
     """Set what the importer may have guessed otherwise; each change builds the texture again."""
     compression = unreal.TextureCompressionSettings
     suffix = texture.get_name().rpartition("_")[2]
@@ -251,7 +251,9 @@ def _set_up_texture(texture: Any) -> None:
             texture.set_editor_property(name, value)
 
 
-def _set_lods(mesh: Any, lods: list[Any], sizes: list[float]) -> Iterator[str]:
+def _set_lods(
+    mesh: unreal.StaticMesh, lods: list[unreal.StaticMesh], sizes: list[float]
+) -> Iterator[str]:
     """Bring the LODs into one mesh. They share a material, so they share its slot."""
     editor = unreal.get_editor_subsystem(unreal.StaticMeshEditorSubsystem)
     assert editor is not None
@@ -271,11 +273,11 @@ def _set_lods(mesh: Any, lods: list[Any], sizes: list[float]) -> Iterator[str]:
         slots = mesh.get_editor_property("static_materials")
         mesh.set_editor_property("static_materials", list(slots)[:1])
     yield "sets screen sizes"
-    if not editor.set_lod_screen_sizes(mesh, sizes):  # type: ignore[arg-type]  # takes lists
+    if not editor.set_lod_screen_sizes(mesh, sizes):  # pyright: ignore[reportArgumentType]  # takes lists
         raise ImportFailed(f"The screen sizes of {mesh.get_name()} cannot be set; see the log.")
 
 
-def _set_nanite(mesh: Any, is_wanted: bool) -> None:
+def _set_nanite(mesh: unreal.StaticMesh, is_wanted: bool) -> None:
     editor = unreal.get_editor_subsystem(unreal.StaticMeshEditorSubsystem)
     assert editor is not None
     settings = editor.get_nanite_settings(mesh)
@@ -284,13 +286,15 @@ def _set_nanite(mesh: Any, is_wanted: bool) -> None:
         editor.set_nanite_settings(mesh, settings, True)
 
 
-def _copy_collision(source: Any, target: Any) -> None:
+def _copy_collision(source: unreal.StaticMesh, target: unreal.StaticMesh) -> None:
     shapes = source.get_editor_property("body_setup").get_editor_property("agg_geom")
     target.get_editor_property("body_setup").set_editor_property("agg_geom", shapes)
     target.set_editor_property("customized_collision", True)
 
 
-def _check(mesh: Any, facts: AssetFacts, record: JobRecord, lod_count: int) -> list[str]:
+def _check(
+    mesh: unreal.StaticMesh, facts: AssetFacts, record: JobRecord, lod_count: int
+) -> list[str]:
     """Return where the engine has something else than the server reported."""
     editor = unreal.get_editor_subsystem(unreal.StaticMeshEditorSubsystem)
     assert editor is not None
@@ -302,7 +306,7 @@ def _check(mesh: Any, facts: AssetFacts, record: JobRecord, lod_count: int) -> l
         count = mesh.get_num_triangles(level)
         if count != facts.triangles[level]:
             warnings.append(f"LOD{level} has {count:,} triangles, not {facts.triangles[level]:,}")
-    box = mesh.get_bounding_box()
+    box: Any = mesh.get_bounding_box()  # Any: the stub has no types for what structs hold
     size_cm = (box.max.x - box.min.x, box.max.y - box.min.y, box.max.z - box.min.z)
     form = record.form
     wanted_cm, found_cm = 100.0 * form.height, size_cm[2]
@@ -313,9 +317,9 @@ def _check(mesh: Any, facts: AssetFacts, record: JobRecord, lod_count: int) -> l
     return warnings
 
 
-def _on_ground(location: Any, rotation: Any) -> Any:
+def _on_ground(location: Any, rotation: unreal.Rotator) -> unreal.Vector:
     """Return where the view meets the plane z = 0, or a point on it before the camera."""
-    forward = unreal.MathLibrary.get_forward_vector(rotation)
+    forward: Any = unreal.MathLibrary.get_forward_vector(rotation)
     distance = _PLACE_DISTANCE_CM
     if location.z * forward.z < 0:
         distance = min(_FARTHEST_PLACE_CM, -location.z / forward.z)
@@ -334,7 +338,7 @@ def _lineage(folder: str) -> list[str]:
 
 def _delete_if_of(path: str, record: str) -> None:
     asset = _assets.load_asset(path)
-    if asset is not None and _assets.get_metadata_tag(asset, TAG_RECORD) == record:
+    if asset is not None and _assets.get_metadata_tag(asset, unreal.Name(TAG_RECORD)) == record:
         _assets.delete_loaded_asset(asset)
 
 
@@ -353,4 +357,4 @@ def _reload(path: str) -> None:
     package = _static_mesh(path).get_outermost()
     if package in unreal.EditorLoadingAndSavingUtils.get_dirty_content_packages():
         mode = unreal.ReloadPackagesInteractionMode.ASSUME_POSITIVE
-        unreal.EditorLoadingAndSavingUtils.reload_packages([package], mode)  # type: ignore[arg-type]
+        unreal.EditorLoadingAndSavingUtils.reload_packages([package], mode)  # pyright: ignore[reportArgumentType]

@@ -23,6 +23,7 @@ from lodsmith.schema import ErrorReason, JobState
 from lodsmith.view import JobView, stage_name
 from lodsmith.wire import Message
 
+HASTE_S = 5.0  # how long a server is asked whether it has a job that is to be cancelled
 Importing = Generator[str, None, "list[str]"]
 
 
@@ -35,30 +36,37 @@ class Editor(Protocol):
 
     def export(self, static_mesh: str, file: Path) -> None:
         """Write a Static Mesh as a GLB. Raises `ImportFailed`."""
+        ...
 
     def plan(self, record: JobRecord, facts: AssetFacts, *, has_siblings: bool) -> ImportPlan:
         """Decide where an asset goes. Raises `ImportFailed`."""
+        ...
 
     def importing(
         self, record: JobRecord, plan: ImportPlan, facts: AssetFacts, glb: Path
     ) -> Importing:
         """Import in steps, each told by a word; returns warnings. Raises `ImportFailed`."""
+        ...
 
     def undo(self, plan: ImportPlan) -> None:
         """Remove what an import has made. Safe to repeat."""
+        ...
 
     def place(self, mesh: str) -> None:
         """Put an actor into the level."""
+        ...
 
     def log(self, message: str, *, is_problem: bool = False) -> None:
         """Say something in the log."""
+        ...
 
 
 class Run:
     """What a job that has not ended needs besides its record."""
 
-    def __init__(self, client: Client, stop: Stop) -> None:
+    def __init__(self, client: Client, hasty: Client, stop: Stop) -> None:
         self.client = client
+        self.hasty = hasty  # for what a person waits for
         self.stop = stop  # set by its cancelling, too
         self.view = JobView()
 
@@ -175,7 +183,7 @@ class JobTracker:
             patience_s=self._patience_s,
             on_wait=lambda error: self._say(record, f"Waits for the server: {error}"),
         )
-        run = self._runs[record.id] = Run(client, stop)
+        run = self._runs[record.id] = Run(client, Client(server, patience_s=HASTE_S), stop)
         self._in_background(lambda: self._work(record, run))
 
     def _work(self, record: JobRecord, run: Run) -> None:
@@ -226,11 +234,14 @@ class JobTracker:
         uploads = [
             run.client.upload(file, self._saying(record, "Uploads"), run.stop) for file in files
         ]
+        run.stop.check()
         self._move(record, State.CREATING)
-        # Not cut by cancelling: whether the server has a job must be known to cancel it.
-        answer = run.client.call(
-            "CreateJob", self._closing, request_id=record.id, spec=form.spec(uploads)
-        )
+        request = {"request_id": record.id, "spec": form.spec(uploads)}
+        try:
+            answer = run.client.call("CreateJob", run.stop, **request)
+        except Stopped:
+            # Whether the server has the job must be known to cancel it there.
+            answer = run.hasty.call("CreateJob", self._closing, **request)
         record.job = answer.job.name
         self._move(record, State.RUNNING)
         if form.staticMesh:

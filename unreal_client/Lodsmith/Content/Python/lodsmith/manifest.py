@@ -43,13 +43,12 @@ def read_manifest(path: Path) -> tuple[str, list[GenerateForm]]:
     forms = []
     for number, one in enumerate(document["assets"]):
         try:
-            form = from_document(one)
-            problem = form.problem()
+            forms.append(from_document(one))
+            problem = forms[-1].problem()
         except BadForm as error:
             problem = str(error)
         if problem:
             raise BadManifest(f"{path}: assets[{number}]: {problem}")
-        forms.append(form)
     if not forms:
         raise BadManifest(f"{path} names no assets")
     return str(document.get("server", "")), forms

@@ -32,18 +32,18 @@ ENTRIES = (
 
 def register() -> None:
     """Add the entries."""
-    menus = unreal.ToolMenus.get()
+    menus, section = unreal.ToolMenus.get(), unreal.Name(OWNER)
     for menu_name, name, label, function in ENTRIES:
-        menu = menus.extend_menu(menu_name)
-        menu.add_section(OWNER, unreal.Text(OWNER))
-        entry = unreal.ToolMenuEntry(name=name, type=unreal.MultiBlockType.MENU_ENTRY)
+        menu = menus.extend_menu(unreal.Name(menu_name))
+        menu.add_section(section, unreal.Text(OWNER))
+        entry = unreal.ToolMenuEntry(name=unreal.Name(name), type=unreal.MultiBlockType.MENU_ENTRY)
         entry.set_label(unreal.Text(label))
         entry.set_string_command(
             unreal.ToolMenuStringCommandType.PYTHON,
-            "",
+            unreal.Name(),
             f"from lodsmith import menus; menus.{function}()",
         )
-        menu.add_menu_entry(OWNER, entry)
+        menu.add_menu_entry(section, entry)
     menus.refresh_all_widgets()
 
 

@@ -18,7 +18,8 @@ def problem(field: str, pattern: str, *, is_folder: bool) -> str:
         return f"{field} has no token {{{unknown[0]}}}; there are {{{'}, {'.join(TOKENS)}}}."
     if is_folder and not pattern.startswith("/"):
         return f'{field} must begin with /Game/ or a plugin\'s /Name/, got "{pattern}".'
-    parts = _TOKEN.sub("x", pattern).split("/")[1 if is_folder else 0 :]
+    plain = _TOKEN.sub("x", pattern)
+    parts = plain.split("/")[1:] if is_folder else [plain]
     if any(not _PART.fullmatch(part) for part in parts):
         return f'{field} may only have A-Z a-z 0-9 _ - and tokens, got "{pattern}".'
     return ""

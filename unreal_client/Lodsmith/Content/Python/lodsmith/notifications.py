@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import unreal
 
 from lodsmith.jobs import JobTracker
@@ -12,16 +14,16 @@ from lodsmith.records import JobRecord, State
 class LodsmithTask(unreal.EditorUtilityTask):
     """A notification. The engine shows one after another; `is_begun` says whether it is shown."""
 
-    title = unreal.uproperty(str)
-    is_begun = unreal.uproperty(bool)
+    title: Any = unreal.uproperty(str)
+    is_begun: Any = unreal.uproperty(bool)
 
     @unreal.ufunction(override=True)
-    def receive_begin_execution(self) -> None:
+    def receive_begin_execution(self) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Remember that it is shown."""
         self.is_begun = True
 
     @unreal.ufunction(override=True)
-    def get_task_title_override(self) -> unreal.Text:
+    def get_task_title_override(self) -> unreal.Text:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Return what it is called."""
         return unreal.Text(self.title)
 

@@ -43,7 +43,7 @@ class LodsmithForm(unreal.Object):
     server = _field(str, "Server", "Address of the server's HTTP port")
     prompt = _field(str, "Prompt", MultiLine="true")
     files = _field(
-        unreal.Array(unreal.FilePath),
+        unreal.Array(unreal.FilePath),  # pyright: ignore[reportAbstractUsage]
         "Pictures or GLB",
         "One or several pictures of one object, or one GLB to make LODs of",
         FilePathFilter=f"Pictures and GLB ({_FILES})|{_FILES}",
@@ -296,7 +296,7 @@ def _blueprint() -> Any:
     blueprint = unreal.AssetToolsHelpers.get_asset_tools().create_asset(
         name,
         folder,
-        unreal.EditorUtilityWidgetBlueprint,  # type: ignore[arg-type]  # types are classes
+        unreal.EditorUtilityWidgetBlueprint.static_class(),
         unreal.EditorUtilityWidgetBlueprintFactory(),
     )
     for kind, part, parent in (
@@ -314,10 +314,10 @@ def _blueprint() -> Any:
         (unreal.TextBlock, "RerollLabel", "Reroll"),
         (unreal.TextBlock, "GenerateLabel", "Generate"),
     ):
-        widget = unreal.EditorUtilityLibrary.add_source_widget(blueprint, kind, part, parent)  # type: ignore[arg-type]
+        widget = unreal.EditorUtilityLibrary.add_source_widget(blueprint, kind, part, parent)  # pyright: ignore[reportArgumentType]
         if part.endswith("Label"):
             widget.set_editor_property("text", unreal.Text(part[: -len("Label")]))
-    unreal.BlueprintEditorLibrary.compile_blueprint(blueprint)  # type: ignore[arg-type]
+    unreal.BlueprintEditorLibrary.compile_blueprint(blueprint)
     assets.save_loaded_asset(blueprint, False)  # a plugin that cannot be written makes it each time
     return blueprint
 
@@ -363,9 +363,8 @@ def open_panel() -> None:
     try:
         _panel.append(Panel(form_fields()))
     except Exception as error:  # whatever it is: the way out is the same
-        session().editor.log(
-            f"the panel cannot be built ({error}); a dialog instead", is_problem=True
-        )
+        problem = f"the panel cannot be built ({error}); here is a dialog instead"
+        session().editor.log(problem, is_problem=True)
         open_dialog()
 
 

@@ -209,9 +209,10 @@ class Exchange:
 
         def talk() -> None:
             self._connection.connect()
-            self._socket = self._connection.sock
-            self._stop.hold(self._socket)
-            self._socket.settimeout(self._server.idle_timeout_s)
+            # The response takes the connection's own reference away; stopping needs one.
+            self._socket = own = self._connection.sock
+            self._stop.hold(own)
+            own.settimeout(self._server.idle_timeout_s)
             self._connection.request(method, path, body or None, headers)
             self._response = self._connection.getresponse()
 
