@@ -97,7 +97,10 @@ class EditorAssetLibrary:
     def sync_browser_to_objects(cls, asset_paths: list[str]) -> None: ...
 
 
-class StaticMeshEditorSubsystem(Object):
+class EditorSubsystem(Object): ...
+
+
+class StaticMeshEditorSubsystem(EditorSubsystem):
     @recorded
     def get_lod_count(self, static_mesh: StaticMesh) -> int:
         return len(static_mesh.lods)
@@ -179,7 +182,7 @@ class StaticMeshActor(Object):
     location: Vector
 
 
-class EditorActorSubsystem(Object):
+class EditorActorSubsystem(EditorSubsystem):
     actors: list[StaticMeshActor] = []
     selected: list[StaticMeshActor] = []
 
@@ -202,7 +205,7 @@ class EditorActorSubsystem(Object):
         return list(self.selected)
 
 
-class UnrealEditorSubsystem(Object):
+class UnrealEditorSubsystem(EditorSubsystem):
     camera = (Vector(0.0, 0.0, 200.0), Rotator(pitch=-45.0))
 
     @recorded

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from unreal.editor import EditorSubsystem
 from unreal.objects import EnumBase, Object, Struct, Text, recorded
 from unreal.widgets import EditorUtilityWidget, EditorUtilityWidgetBlueprint, Widget
 
@@ -137,7 +138,7 @@ class EditorUtilityTask(Object):
 class EditorUtilityWidgetBlueprintFactory(Object): ...
 
 
-class EditorUtilitySubsystem(Object):
+class EditorUtilitySubsystem(EditorSubsystem):
     """Shows one task after another, as the engine does."""
 
     tasks: list[Any] = []

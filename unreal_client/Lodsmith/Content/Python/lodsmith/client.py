@@ -5,6 +5,7 @@ import os
 import random
 import time
 import uuid
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Callable, Optional
 
@@ -91,8 +92,7 @@ class Client:
                         continue
                     on_event(event)
                     if event.which("kind") == "finished":
-                        finished: Message = event.finished
-                        return finished
+                        return event.finished  # type: ignore[no-any-return]  # a Message
                 raise CallFailed(Code.UNAVAILABLE, f"the server stopped to tell of {name}")
             except CallFailed as error:
                 if error.reason == "LOG_EPOCH_CHANGED" and request.after_sequence:
@@ -189,7 +189,7 @@ class Client:
         left = digest.size_bytes - offset
         path = f"/v1/blobs/sha256/{digest.sha256.hex()}"
         headers = {"Range": f"bytes={offset}-"} if offset else {}
-        with self._server.request("GET", path, headers=headers, stop=stop) as exchange:
+        with closing(self._server.request("GET", path, headers=headers, stop=stop)) as exchange:
             begins = f"bytes {offset}-"
             place = exchange.response.getheader("Content-Range", "bytes 0-")
             if not place.startswith(begins):

@@ -17,13 +17,12 @@ class Missing(Exception):
     """This engine has none of the names that the plugin knows."""
 
 
-def _combine_behavior() -> Any:
-    return unreal.InterchangeCombineStaticMeshesBehavior.DO_NOT_COMBINE  # pyright: ignore  # 5.8
-
-
 # A Static Mesh per mesh of the file: LODs must come apart.
 KEEP_MESHES_APART = (
-    Choice("combine_static_meshes_behavior", _combine_behavior),  # 5.8
+    Choice(
+        "combine_static_meshes_behavior",  # 5.8
+        lambda: unreal.InterchangeCombineStaticMeshesBehavior.DO_NOT_COMBINE,  # pyright: ignore
+    ),
     Choice("combine_static_meshes", lambda: False),
 )
 

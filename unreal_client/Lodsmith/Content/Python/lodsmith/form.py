@@ -10,15 +10,7 @@ from lodsmith.schema import CollisionMode, Direction, ExportProfile, Pivot
 from lodsmith.wire import Message
 
 PIVOTS = {"bottom center": Pivot.BOTTOM_CENTER, "center": Pivot.CENTER, "keep": Pivot.KEEP}
-COLLISIONS = {
-    "auto": CollisionMode.AUTO,
-    "none": CollisionMode.NONE,
-    "hull": CollisionMode.HULL,
-    "decompose": CollisionMode.DECOMPOSE,
-    "box": CollisionMode.BOX,
-    "sphere": CollisionMode.SPHERE,
-    "capsule": CollisionMode.CAPSULE,
-}
+COLLISIONS = {mode.name.lower(): mode for mode in CollisionMode if mode}
 
 
 class BadForm(ValueError):
@@ -91,10 +83,8 @@ class GenerateForm:
             return f"{self.mesh} is no GLB; export the model as binary glTF (.glb)."
         if self.replaces and self.variants > 1:
             return f"Only one variant can replace a mesh, not {self.variants}."
-        for name, value, choices in (
-            ("pivot", self.pivot, list(PIVOTS)),
-            ("collision", self.collision, list(COLLISIONS)),
-        ):
+        for name, choices in (("pivot", list(PIVOTS)), ("collision", list(COLLISIONS))):
+            value = getattr(self, name)
             if value and value not in choices:
                 return f'{name} must be one of {", ".join(choices)}, got "{value}".'
         folder = self.folder and naming.problem("folder", self.folder, is_folder=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, TypeVar
 
 import unreal
 
@@ -32,6 +32,7 @@ _PLACE_DISTANCE_CM = 500.0
 _FARTHEST_PLACE_CM = 5000.0
 
 _assets = unreal.EditorAssetLibrary
+T = TypeVar("T", bound=unreal.EditorSubsystem)
 
 
 class UnrealEditor:
@@ -105,8 +106,8 @@ class UnrealEditor:
         if plan.replaces:
             _copy_collision(lods[0], mesh)
         warnings = _check(mesh, facts, record, len(lods))
-        yield "renames"
         for asset in rest if plan.replaces else (mesh, *rest):
+            yield f"renames {asset.get_name()}"
             path = f"{plan.folder}/{naming.renamed(asset.get_name(), facts, plan.base)}"
             if not _assets.rename_loaded_asset(asset, path):
                 raise ImportFailed(f"{asset.get_name()} cannot be moved to {path}; see the log.")
@@ -120,30 +121,28 @@ class UnrealEditor:
             unreal.SourceControl.mark_files_for_add(new, True)  # pyright: ignore[reportArgumentType]  # takes lists
         yield "cleans up"
         _delete_folder(plan.temporary)
-        _delete_folder_if_empty(TEMPORARY)
+        _delete_folder(TEMPORARY, only_if_empty=True)
         return warnings
 
     def undo(self, plan: ImportPlan) -> None:
         """Remove what an import has made, and take back what it did to a mesh. Safe to repeat."""
         _delete_folder(plan.temporary)
-        _delete_folder_if_empty(TEMPORARY)
+        _delete_folder(TEMPORARY, only_if_empty=True)
         for path in _assets.list_assets(plan.folder, False):
             if naming.is_of(_name(path), plan.base) and path.partition(".")[0] != plan.mesh:
                 _delete_if_of(path, plan.record)
-        if plan.replaces:
-            _reload(plan.mesh)
-        elif _assets.does_asset_exist(plan.mesh):
-            _delete_if_of(plan.mesh, plan.record)
+        if _assets.does_asset_exist(plan.mesh):
+            if plan.replaces:
+                _reload(plan.mesh)
+            else:
+                _delete_if_of(plan.mesh, plan.record)
         for folder in reversed(plan.new_folders):
-            _delete_folder_if_empty(folder)
+            _delete_folder(folder, only_if_empty=True)
 
     def place(self, mesh: str) -> None:
         """Put an actor where the view meets the ground, and select it. One undo takes it back."""
-        viewport = unreal.get_editor_subsystem(unreal.UnrealEditorSubsystem)
-        actors = unreal.get_editor_subsystem(unreal.EditorActorSubsystem)
-        assert viewport is not None
-        assert actors is not None
-        camera = viewport.get_level_viewport_camera_info()
+        camera = subsystem(unreal.UnrealEditorSubsystem).get_level_viewport_camera_info()
+        actors = subsystem(unreal.EditorActorSubsystem)
         place = _on_ground(*camera) if camera else unreal.Vector()
         with unreal.ScopedEditorTransaction("Place Lodsmith asset"):
             actor = actors.spawn_actor_from_object(_static_mesh(mesh), place)
@@ -152,6 +151,13 @@ class UnrealEditor:
     def log(self, message: str, *, is_problem: bool = False) -> None:
         """Say something in the Output Log."""
         (unreal.log_warning if is_problem else unreal.log)(f"Lodsmith: {message}")
+
+
+def subsystem(kind: type[T]) -> T:
+    """Return a part of the editor. A commandlet has not got all of them."""
+    found = unreal.get_editor_subsystem(kind)
+    assert found is not None, kind
+    return found
 
 
 def show_in_browser(mesh: str) -> None:
@@ -255,8 +261,7 @@ def _set_lods(
     mesh: unreal.StaticMesh, lods: list[unreal.StaticMesh], sizes: list[float]
 ) -> Iterator[str]:
     """Bring the LODs into one mesh. They share a material, so they share its slot."""
-    editor = unreal.get_editor_subsystem(unreal.StaticMeshEditorSubsystem)
-    assert editor is not None
+    editor = subsystem(unreal.StaticMeshEditorSubsystem)
     begin = 1
     if mesh is not lods[0]:
         begin = 0
@@ -278,8 +283,7 @@ def _set_lods(
 
 
 def _set_nanite(mesh: unreal.StaticMesh, is_wanted: bool) -> None:
-    editor = unreal.get_editor_subsystem(unreal.StaticMeshEditorSubsystem)
-    assert editor is not None
+    editor = subsystem(unreal.StaticMeshEditorSubsystem)
     settings = editor.get_nanite_settings(mesh)
     if settings.get_editor_property("enabled") != is_wanted:
         settings.set_editor_property("enabled", is_wanted)
@@ -296,8 +300,7 @@ def _check(
     mesh: unreal.StaticMesh, facts: AssetFacts, record: JobRecord, lod_count: int
 ) -> list[str]:
     """Return where the engine has something else than the server reported."""
-    editor = unreal.get_editor_subsystem(unreal.StaticMeshEditorSubsystem)
-    assert editor is not None
+    editor = subsystem(unreal.StaticMeshEditorSubsystem)
     warnings = []
     hulls = editor.get_simple_collision_count(mesh) + editor.get_convex_collision_count(mesh)
     if hulls != facts.hull_count:
@@ -342,13 +345,10 @@ def _delete_if_of(path: str, record: str) -> None:
         _assets.delete_loaded_asset(asset)
 
 
-def _delete_folder(folder: str) -> None:
+def _delete_folder(folder: str, *, only_if_empty: bool = False) -> None:
+    if only_if_empty and _assets.does_directory_have_assets(folder):
+        return
     if _assets.does_directory_exist(folder):
-        _assets.delete_directory(folder)
-
-
-def _delete_folder_if_empty(folder: str) -> None:
-    if _assets.does_directory_exist(folder) and not _assets.does_directory_have_assets(folder):
         _assets.delete_directory(folder)
 
 

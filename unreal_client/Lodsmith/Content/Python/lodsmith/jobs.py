@@ -9,7 +9,8 @@ import contextlib
 import math
 import threading
 from collections.abc import Generator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Callable, Protocol
 
@@ -20,7 +21,7 @@ from lodsmith.main_thread import MainThread
 from lodsmith.records import ImportPlan, JobRecord, RecordFile, State
 from lodsmith.rpc import BadAddress, CallFailed, Server, Stop, Stopped
 from lodsmith.schema import ErrorReason, JobState
-from lodsmith.view import JobView, stage_name
+from lodsmith.view import JobView, name_of, stage_name
 from lodsmith.wire import Message
 
 HASTE_S = 5.0  # how long a server is asked whether it has a job that is to be cancelled
@@ -61,14 +62,18 @@ class Editor(Protocol):
         ...
 
 
+@dataclass
 class Run:
-    """What a job that has not ended needs besides its record."""
+    """What a job that has not ended needs besides its record.
 
-    def __init__(self, client: Client, hasty: Client, stop: Stop) -> None:
-        self.client = client
-        self.hasty = hasty  # for what a person waits for
-        self.stop = stop  # set by its cancelling, too
-        self.view = JobView()
+    hasty: A client for what a person waits for.
+    stop: Set when the job is cancelled, and when the editor closes.
+    """
+
+    client: Client
+    hasty: Client
+    stop: Stop
+    view: JobView = field(default_factory=JobView)
 
 
 class JobTracker:
@@ -134,7 +139,7 @@ class JobTracker:
         if run is None or record.is_cancel_requested:
             return
         record.is_cancel_requested = True
-        self._save_later()
+        self._in_background(self._file.save)
         run.stop.set()
         if record.job:
             self._in_background(lambda: self._cancel_on_server(record, run))
@@ -144,7 +149,7 @@ class JobTracker:
         """Take a job that has ended off the list. Its assets, and the server's job, stay."""
         if record.has_ended:
             self._file.remove(record)
-            self._save_later()
+            self._in_background(self._file.save)
             self._notify(record)
 
     def resume(self) -> None:
@@ -161,6 +166,7 @@ class JobTracker:
         """Let go of everything. Jobs go on on the server, and `resume` finds them."""
         self._closing.set()
         self._main.drain(math.inf)  # an import that is under way takes itself back
+        self._file.close()
         self._runs.clear()
 
     def _add(self, record: JobRecord) -> JobRecord:
@@ -193,7 +199,7 @@ class JobTracker:
             self._file.save()
             job = self._followed(record, run)
             if job.state == JobState.FAILED:
-                reason = _reason(job.error.reason)
+                reason = name_of(ErrorReason, job.error.reason)
                 message = f"{job.error.message} [{stage_name(job.error.stage)}, {reason}]"
             elif job.state == JobState.CANCELLED or record.is_cancel_requested:
                 state = State.CANCELLED
@@ -266,20 +272,21 @@ class JobTracker:
         pictures = [one.digest for one in job.result.artifacts if one.role == "preview"]
         if pictures:
             self._show(record, run, pictures[0])
+
+        def plans() -> list[ImportPlan]:
+            has_siblings = len(assets) > 1
+            return [self._editor.plan(record, one, has_siblings=has_siblings) for one in assets]
+
         with self._one_import:
-            record.plans = self._main.run(lambda: self._plans(record, assets), run.stop)
+            record.plans = self._main.run(plans, run.stop)
             self._move(record, State.IMPORTING)
             importing = self._importing(record, assets, files)
-            record.warnings = self._main.run_steps(importing, run.stop)
+            tell = partial(self._tell, record)
+            record.warnings = self._main.run_steps(importing, run.stop, tell)
             self._move(record, State.IMPORTED)
         for file in files:
-            file.unlink()
-        if record.form.place:
-            self._main.run(lambda: self._editor.place(record.plans[0].mesh), self._closing)
-
-    def _plans(self, record: JobRecord, assets: Sequence[AssetFacts]) -> list[ImportPlan]:
-        has_siblings = len(assets) > 1
-        return [self._editor.plan(record, one, has_siblings=has_siblings) for one in assets]
+            with contextlib.suppress(OSError):  # the engine may still hold it
+                file.unlink()
 
     def _importing(
         self, record: JobRecord, assets: Sequence[AssetFacts], files: Sequence[Path]
@@ -288,16 +295,7 @@ class JobTracker:
         warnings: list[str] = []
         try:
             for plan, facts, file in zip(record.plans, assets, files):
-                steps = self._editor.importing(record, plan, facts, file)
-                while True:
-                    try:
-                        word = next(steps)
-                    except StopIteration as end:
-                        warnings += end.value
-                        break
-                    record.message = word
-                    self._notify(record)
-                    yield word
+                warnings += yield from self._editor.importing(record, plan, facts, file)
         except BaseException:
             self._undo(record)
             raise
@@ -345,12 +343,12 @@ class JobTracker:
         return lambda done, total: self._say(record, f"{verb} {done / max(1, total):.0%}")
 
     def _say(self, record: JobRecord, message: str) -> None:
-        def say() -> None:
-            if not record.has_ended and record.message != message:
-                record.message = message
-                self._notify(record)
+        self._main.post(lambda: self._tell(record, message))
 
-        self._main.post(say)
+    def _tell(self, record: JobRecord, message: str) -> None:
+        if not record.has_ended and record.message != message:
+            record.message = message
+            self._notify(record)
 
     def _move(self, record: JobRecord, state: State, message: str = "") -> None:
         record.state, record.message = state, message
@@ -362,6 +360,11 @@ class JobTracker:
         record.state, record.message = state, message
         text = f"{record.form.title}: {state.value}{': ' if message else ''}{message}"
         self._editor.log(f"{text} ({record.job})", is_problem=state is State.FAILED)
+        if state is State.IMPORTED and record.form.place:
+            try:
+                self._editor.place(record.plans[0].mesh)
+            except Exception as error:  # the asset is there, whatever the level says
+                record.warnings.append(f"it could not be placed: {error}")
         for warning in record.warnings:
             self._editor.log(f"{record.form.title}: {warning}", is_problem=True)
         self._notify(record)
@@ -370,22 +373,12 @@ class JobTracker:
         for listener in list(self.listeners):
             listener(record)
 
-    def _save_later(self) -> None:
-        def save() -> None:
+    def _in_background(self, act: Callable[[], object]) -> None:
+        def run() -> None:
             try:
-                self._file.save()
+                act()
             except OSError as error:
                 problem = f"the list of jobs cannot be written: {error}"
                 self._main.post(lambda: self._editor.log(problem, is_problem=True))
 
-        self._in_background(save)
-
-    def _in_background(self, act: Callable[[], object]) -> None:
-        threading.Thread(target=act, name="Lodsmith", daemon=True).start()
-
-
-def _reason(number: int) -> str:
-    try:
-        return ErrorReason(number).name
-    except ValueError:
-        return str(number)
+        threading.Thread(target=run, name="Lodsmith", daemon=True).start()

@@ -36,10 +36,16 @@ class MainThread:
 
         return self.run_steps(steps(), stop)
 
-    def run_steps(self, steps: "Generator[Any, None, T]", stop: Stop) -> T:
+    def run_steps(
+        self,
+        steps: "Generator[Any, None, T]",
+        stop: Stop,
+        on_step: Callable[[Any], None] = lambda step: None,
+    ) -> T:
         """Have a generator run, a step at a time, and return what it returns.
 
-        It is closed, on the main thread, when `stop` is set between two of its steps.
+        It is closed, on the main thread, when `stop` is set between two of its steps. There
+        `on_step` hears what it yields, too.
 
         Raises: As `run`.
         """
@@ -51,7 +57,7 @@ class MainThread:
                 if stop.is_set:
                     steps.close()
                     raise Stopped
-                next(steps)
+                on_step(next(steps))
             except StopIteration as end:
                 outcome["result"] = end.value
                 done.set()

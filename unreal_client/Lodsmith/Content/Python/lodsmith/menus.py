@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import unreal
 
 from lodsmith.form import GenerateForm
+from lodsmith.importer import subsystem
 from lodsmith.panel import form_fields, open_panel, show_text, write_form
 from lodsmith.session import session
 from lodsmith.settings import write_settings
 
 OWNER = "Lodsmith"
+_TOOLS = "LevelEditor.MainMenu.Tools"
+_FOLDER, _MESH = "ContentBrowser.FolderContextMenu", "ContentBrowser.AssetContextMenu.StaticMesh"
 # Menu, entry, label, what it calls here.
 ENTRIES = (
-    ("LevelEditor.MainMenu.Tools", "LodsmithOpen", "Lodsmith", "open_tab"),
-    ("LevelEditor.MainMenu.Tools", "LodsmithSettings", "Lodsmith settings", "show_settings"),
-    ("ContentBrowser.FolderContextMenu", "LodsmithHere", "Generate here", "generate_here"),
-    ("ContentBrowser.AssetContextMenu.StaticMesh", "LodsmithLods", "Make LODs", "make_lods"),
-    (
-        "ContentBrowser.AssetContextMenu.StaticMesh",
-        "LodsmithReplace",
-        "Replace in place",
-        "replace_in_place",
-    ),
+    (_TOOLS, "LodsmithOpen", "Lodsmith", "open_panel"),
+    (_TOOLS, "LodsmithSettings", "Lodsmith settings", "show_settings"),
+    (_FOLDER, "LodsmithHere", "Generate here", "generate_here"),
+    (_MESH, "LodsmithLods", "Make LODs", "make_lods"),
+    (_MESH, "LodsmithReplace", "Replace in place", "replace_in_place"),
     ("LevelEditor.ActorContextMenu", "LodsmithActorLods", "Make LODs", "make_lods"),
 )
 
@@ -45,11 +42,6 @@ def register() -> None:
         )
         menu.add_menu_entry(section, entry)
     menus.refresh_all_widgets()
-
-
-def open_tab() -> None:
-    """Open the panel."""
-    open_panel()
 
 
 def generate_here() -> None:
@@ -76,7 +68,7 @@ def replace_in_place() -> None:
 
 def show_settings() -> None:
     """Write the settings' file, if there is none yet, and tell where it is."""
-    file: Path = session().settings_file
+    file = session().settings_file
     if not file.exists():
         write_settings(file, session().settings)
     show_text(
@@ -93,11 +85,9 @@ def _selected_mesh() -> str:
         for one in unreal.EditorUtilityLibrary.get_selected_assets()
         if isinstance(one, unreal.StaticMesh)
     ]
-    actors = unreal.get_editor_subsystem(unreal.EditorActorSubsystem)
-    if not meshes and actors is not None:
-        for actor in actors.get_selected_level_actors():
-            if isinstance(actor, unreal.StaticMeshActor):
-                meshes.append(actor.static_mesh_component.static_mesh)
+    for actor in subsystem(unreal.EditorActorSubsystem).get_selected_level_actors():
+        if isinstance(actor, unreal.StaticMeshActor):
+            meshes.append(actor.static_mesh_component.static_mesh)
     if not meshes:
         unreal.EditorDialog.show_message(
             unreal.Text("Lodsmith"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import unreal
 
+from lodsmith.importer import subsystem
 from lodsmith.jobs import JobTracker
 from lodsmith.records import JobRecord, State
 
@@ -16,6 +17,7 @@ class LodsmithTask(unreal.EditorUtilityTask):
 
     title: Any = unreal.uproperty(str)
     is_begun: Any = unreal.uproperty(bool)
+    said: Any = unreal.uproperty(str)
 
     @unreal.ufunction(override=True)
     def receive_begin_execution(self) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -34,7 +36,6 @@ class Notifications:
     def __init__(self, tracker: JobTracker) -> None:
         self._tracker = tracker
         self._tasks: dict[str, tuple[JobRecord, LodsmithTask]] = {}
-        self._said: dict[str, str] = {}
 
     def show(self, record: JobRecord) -> None:
         """Begin a notification for a job that has none yet."""
@@ -43,9 +44,7 @@ class Notifications:
         task = unreal.new_object(LodsmithTask)
         task.title = f"Lodsmith: {record.form.title}"
         self._tasks[record.id] = (record, task)
-        subsystem = unreal.get_editor_subsystem(unreal.EditorUtilitySubsystem)
-        if subsystem is not None:  # a commandlet has none
-            subsystem.register_and_execute_task(task)
+        subsystem(unreal.EditorUtilitySubsystem).register_and_execute_task(task)
 
     def poll(self) -> None:
         """Bring notifications to what jobs are, and take in clicks on their cancel button."""
@@ -55,12 +54,11 @@ class Notifications:
             if record.has_ended:
                 task.finish_executing_task(record.state is State.IMPORTED)
                 del self._tasks[record.id]
-                self._said.pop(record.id, None)
                 continue
             if task.was_cancel_requested():
                 self._tracker.cancel(record)
             view = self._tracker.view_of(record)
             text = record.message or (view.status if view else "")
-            if self._said.get(record.id) != text:
-                self._said[record.id] = text
+            if task.said != text:
+                task.said = text
                 task.set_task_notification_text(unreal.Text(text))

@@ -5,20 +5,14 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Callable
 
 import unreal
 
 from lodsmith import compat
-from lodsmith.form import (
-    COLLISIONS,
-    PIVOTS,
-    BadForm,
-    GenerateForm,
-    budgets_of,
-    to_document,
-)
-from lodsmith.importer import show_in_browser
+from lodsmith.form import COLLISIONS, PIVOTS, BadForm, GenerateForm, budgets_of, to_document
+from lodsmith.importer import show_in_browser, subsystem
 from lodsmith.records import JobRecord, State
 from lodsmith.schema import StageState
 from lodsmith.session import session
@@ -67,6 +61,20 @@ class LodsmithForm(unreal.Object):
     replaces = _field(str, "Replaces", "A Static Mesh that keeps its references")
 
 
+# Fields whose values are the form's, with the form's names.
+_SAME = {
+    "asset_name": "name",
+    "texture_size": "textureSize",
+    "file_name": "fileName",
+    "static_mesh": "staticMesh",
+    **{
+        name: name
+        for name in ("prompt", "seed", "variants", "height", "pivot", "collision", "folder",
+                     "place", "nanite", "replaces")
+    },
+}  # fmt: skip
+
+
 def read_form(fields: Any) -> GenerateForm:
     """Return what is in the fields. Raises `BadForm`."""
     paths = [str(one.get_editor_property("file_path")) for one in fields.files]
@@ -74,53 +82,27 @@ def read_form(fields: Any) -> GenerateForm:
     glbs = [path for path in paths if path.lower().endswith(".glb")]
     if glbs and len(paths) > 1:
         raise BadForm("Give either pictures or one GLB; remove the others.")
+    default = asdict(GenerateForm())
+    same = {key: type(default[key])(getattr(fields, name)) for name, key in _SAME.items()}
     return GenerateForm(
-        name=str(fields.asset_name),
-        prompt=str(fields.prompt),
+        **same,
         images=[] if glbs else paths,
         mesh=glbs[0] if glbs else "",
-        staticMesh=str(fields.static_mesh),
-        seed=int(fields.seed),
-        variants=int(fields.variants),
         budgets=budgets_of(str(fields.budgets)),
-        textureSize=int(fields.texture_size),
-        height=float(fields.height),
-        pivot=str(fields.pivot).strip(),
-        collision=str(fields.collision).strip(),
-        folder=str(fields.folder),
-        fileName=str(fields.file_name),
-        place=bool(fields.place),
-        nanite=bool(fields.nanite),
-        replaces=str(fields.replaces),
     )
 
 
 def write_form(fields: Any, form: GenerateForm) -> None:
     """Show a form in the fields."""
-    fields.asset_name, fields.prompt = form.name, form.prompt
-    paths = []
-    for file in (form.mesh, *form.images):
-        if file:
-            path = unreal.FilePath()
-            path.set_editor_property("file_path", file)
-            paths.append(path)
-    fields.files = paths
-    fields.static_mesh = form.staticMesh
+    for name, key in _SAME.items():
+        setattr(fields, name, getattr(form, key))
     fields.seed = min(form.seed, _MOST_SEED)
-    fields.variants, fields.texture_size, fields.height = (
-        form.variants,
-        form.textureSize,
-        form.height,
-    )
     fields.budgets = ", ".join(str(budget) for budget in form.budgets)
-    fields.pivot, fields.collision = form.pivot, form.collision
-    fields.folder, fields.file_name, fields.replaces = form.folder, form.fileName, form.replaces
-    fields.place, fields.nanite = form.place, form.nanite
-
-
-def reroll(fields: Any) -> None:
-    """Take another seed by chance."""
-    fields.seed = random.randrange(_MOST_SEED + 1)
+    paths = []
+    for file in filter(None, (form.mesh, *form.images)):
+        paths.append(unreal.FilePath())
+        paths[-1].set_editor_property("file_path", file)
+    fields.files = paths
 
 
 def generate(fields: Any) -> str:
@@ -132,11 +114,6 @@ def generate(fields: Any) -> str:
     return session().generate(form, str(fields.server))
 
 
-def recipe(record: JobRecord) -> str:
-    """Return a job's form as JSON, for a manifest."""
-    return json.dumps(to_document(record.form), indent=2, ensure_ascii=False)
-
-
 class Panel:
     """The tab. Raises whatever the engine raises where it cannot be built; see `open_panel`."""
 
@@ -145,13 +122,15 @@ class Panel:
         self._cards: dict[str, Card] = {}
         self._waiting: dict[str, JobRecord] = {}
         blueprint = _blueprint()
-        subsystem = unreal.get_editor_subsystem(unreal.EditorUtilitySubsystem)
-        assert subsystem is not None
-        self.widget = subsystem.spawn_and_register_tab(blueprint)
+        tabs = subsystem(unreal.EditorUtilitySubsystem)
+        self.widget = tabs.spawn_and_register_tab(blueprint)
         self._part("Form").set_object(fields)
-        self._on_click("Test", self._test)
-        self._on_click("Reroll", lambda: reroll(fields))
-        self._on_click("Generate", self._generate)
+        for name, act in (
+            ("Test", self._test),
+            ("Reroll", lambda: setattr(fields, "seed", random.randrange(_MOST_SEED + 1))),
+            ("Generate", lambda: self.show_problem(generate(fields))),
+        ):
+            self._part(name).on_clicked.add_callable(act)
         tracker = session().tracker
         tracker.listeners.append(self._hear)
         for record in reversed(tracker.records[:MOST_CARDS]):
@@ -171,17 +150,11 @@ class Panel:
             raise compat.Missing(f"the panel has no {name}")
         return part
 
-    def _on_click(self, name: str, act: Callable[[], object]) -> None:
-        self._part(name).on_clicked.add_callable(act)
-
     def _test(self) -> None:
         status = self._part("ServerStatus")
         status.set_text(unreal.Text("Asks..."))
-        server = str(self.fields.server) or session().settings.server
-        session().test(server, lambda line, is_well: status.set_text(unreal.Text(line)))
-
-    def _generate(self) -> None:
-        self.show_problem(generate(self.fields))
+        address = str(self.fields.server) or session().settings.server
+        session().test(address, lambda line: status.set_text(unreal.Text(line)))
 
     def _hear(self, record: JobRecord) -> None:
         """Show a record soon: however often it changes meanwhile, it is drawn once."""
@@ -210,19 +183,16 @@ class Card:
         self._shown: dict[str, str] = {}
         outer = panel.widget
         self.box = unreal.new_object(unreal.VerticalBox, outer)
-        self._texts = {}
-        for name in ("title", "details", "status"):
-            self._texts[name] = unreal.new_object(unreal.TextBlock, outer)
-            self.box.add_child(self._texts[name])
+        self._texts = {
+            name: unreal.new_object(unreal.TextBlock, outer)
+            for name in ("title", "details", "status", "stages", "warnings")
+        }
+        title, details, status, stages, warnings = self._texts.values()
         self._bar = unreal.new_object(unreal.EditorUtilityProgressBar, outer)
         self._picture = unreal.new_object(unreal.Image, outer)
-        self.box.add_child(self._bar)
-        self.box.add_child(self._picture)
-        for name in ("stages", "warnings"):
-            self._texts[name] = unreal.new_object(unreal.TextBlock, outer)
-            self.box.add_child(self._texts[name])
         row = unreal.new_object(unreal.HorizontalBox, outer)
-        self.box.add_child(row)
+        for part in (title, details, status, self._bar, self._picture, stages, warnings, row):
+            self.box.add_child(part)
         self._buttons = {}
         for label, act in self._acts():
             button = unreal.new_object(unreal.EditorUtilityButton, outer)
@@ -236,13 +206,14 @@ class Card:
 
     def _acts(self) -> Sequence[tuple[str, Callable[[], object]]]:
         record, tracker = self._record, session().tracker
+        recipe = json.dumps(to_document(record.form), indent=2, ensure_ascii=False)
         return (
             ("Cancel", lambda: tracker.cancel(record)),
             ("Select", lambda: show_in_browser(record.plans[0].mesh)),
             ("Import again", lambda: tracker.reimport(record)),
             ("Half the triangles", lambda: session().again_at_half(record)),
             ("Edit", lambda: write_form(self._panel.fields, record.form)),
-            ("Recipe", lambda: show_text("Recipe", recipe(record))),
+            ("Recipe", lambda: show_text("Recipe", recipe)),
             ("Forget", lambda: tracker.remove(record)),
         )
 
@@ -293,12 +264,10 @@ def _blueprint() -> Any:
     if assets.does_asset_exist(BLUEPRINT):
         return assets.load_asset(BLUEPRINT)
     folder, _, name = BLUEPRINT.rpartition("/")
-    blueprint = unreal.AssetToolsHelpers.get_asset_tools().create_asset(
-        name,
-        folder,
-        unreal.EditorUtilityWidgetBlueprint.static_class(),
-        unreal.EditorUtilityWidgetBlueprintFactory(),
-    )
+    kind = unreal.EditorUtilityWidgetBlueprint.static_class()
+    factory = unreal.EditorUtilityWidgetBlueprintFactory()
+    tools = unreal.AssetToolsHelpers.get_asset_tools()
+    blueprint: Any = tools.create_asset(name, folder, kind, factory)
     for kind, part, parent in (
         (unreal.VerticalBox, "Root", ""),
         (unreal.HorizontalBox, "ServerRow", "Root"),
@@ -357,9 +326,8 @@ def form_fields() -> LodsmithForm:
 
 def open_panel() -> None:
     """Open the tab; where this engine cannot build it, the form as a dialog."""
-    for panel in _panel:
-        panel.close()
-    _panel.clear()
+    while _panel:
+        _panel.pop().close()
     try:
         _panel.append(Panel(form_fields()))
     except Exception as error:  # whatever it is: the way out is the same

@@ -108,6 +108,7 @@ class RecordFile:
         self._path = path
         self._lock = threading.Lock()
         self._records: list[JobRecord] = []
+        self._is_closed = False
         if path.exists():
             try:
                 self._records = [_read(one) for one in json.loads(path.read_text("utf-8"))["jobs"]]
@@ -128,6 +129,11 @@ class RecordFile:
             for old in ended[MOST_RECORDS:]:
                 self._records.remove(old)
 
+    def close(self) -> None:
+        """Write nothing any more: the file is the next editor's."""
+        with self._lock:
+            self._is_closed = True
+
     def remove(self, record: JobRecord) -> None:
         """Forget a job."""
         with self._lock:
@@ -140,6 +146,8 @@ class RecordFile:
             OSError: If it cannot be written.
         """
         with self._lock:
+            if self._is_closed:
+                return
             document = {"version": 1, "jobs": [_written(record) for record in self._records]}
             self._path.parent.mkdir(parents=True, exist_ok=True)
             temporary = self._path.with_name(f"{self._path.name}.new")

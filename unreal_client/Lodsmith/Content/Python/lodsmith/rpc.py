@@ -13,13 +13,14 @@ import threading
 import time
 from collections.abc import Iterator
 from enum import IntEnum
-from typing import Callable, Optional, Protocol, TypeVar
+from typing import Callable, Optional, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from lodsmith.schema import METHODS
 from lodsmith.wire import Message, NotAMessage
 
 T = TypeVar("T")
+Reader = Callable[[int], bytes]  # up to so many bytes; none at the end
 
 CONNECT_TIMEOUT_S = 10.0
 CALL_TIMEOUT_S = 30.0
@@ -32,38 +33,21 @@ _MESSAGE, _TRAILERS = 0x00, 0x80
 _TOKEN = re.compile(r"[!-~]+")
 
 
-class Code(IntEnum):
-    """How a call ended: gRPC's status codes."""
-
-    OK = 0
-    CANCELLED = 1
-    UNKNOWN = 2
-    INVALID_ARGUMENT = 3
-    DEADLINE_EXCEEDED = 4
-    NOT_FOUND = 5
-    ALREADY_EXISTS = 6
-    PERMISSION_DENIED = 7
-    RESOURCE_EXHAUSTED = 8
-    FAILED_PRECONDITION = 9
-    ABORTED = 10
-    OUT_OF_RANGE = 11
-    UNIMPLEMENTED = 12
-    INTERNAL = 13
-    UNAVAILABLE = 14
-    DATA_LOSS = 15
-    UNAUTHENTICATED = 16
-
-
+# How a call ended: gRPC's status codes.
+Code = IntEnum(
+    "Code",
+    "OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS "
+    "PERMISSION_DENIED RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED "
+    "INTERNAL UNAVAILABLE DATA_LOSS UNAUTHENTICATED",
+    start=0,
+)
 # What gRPC's clients make of the HTTP status of somebody in between.
 _OF_HTTP = {
+    **dict.fromkeys((429, 502, 503, 504), Code.UNAVAILABLE),
     400: Code.INTERNAL,
     401: Code.UNAUTHENTICATED,
     403: Code.PERMISSION_DENIED,
     404: Code.UNIMPLEMENTED,
-    429: Code.UNAVAILABLE,
-    502: Code.UNAVAILABLE,
-    503: Code.UNAVAILABLE,
-    504: Code.UNAVAILABLE,
 }
 
 
@@ -165,12 +149,6 @@ def _shut(one: socket.socket) -> None:
         one.shutdown(socket.SHUT_RDWR)
 
 
-class Reader(Protocol):
-    """Reads up to so many bytes; none at the end."""
-
-    def __call__(self, count: int, /) -> bytes: ...
-
-
 class Exchange:
     """An answer whose head is there and good. Read it, then close it."""
 
@@ -183,12 +161,6 @@ class Exchange:
         self._stop = stop
         self._socket: Optional[socket.socket] = None
         self._response: Optional[http.client.HTTPResponse] = None
-
-    def __enter__(self) -> "Exchange":
-        return self
-
-    def __exit__(self, *unused: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """End it, whether all was read or not."""
@@ -240,9 +212,6 @@ class Exchange:
             raise CallFailed(
                 Code.DEADLINE_EXCEEDED, f"the server at {self._server.address} does not answer"
             ) from error
-        except http.client.IncompleteRead as error:
-            self._stop.check()
-            raise self.cut() from error
         except (OSError, http.client.HTTPException, ValueError) as error:
             # ValueError: what http.client raises for a chunk length that is none
             self._stop.check()
@@ -326,22 +295,18 @@ class Server:
             CallFailed: If there is no answer, or its HTTP status is no success.
             Stopped: If `stop` was set.
         """
-        connection: http.client.HTTPConnection
-        if self._context is not None:
-            connection = http.client.HTTPSConnection(
-                self._host, self._port, timeout=CONNECT_TIMEOUT_S, context=self._context
-            )
-        else:
-            connection = http.client.HTTPConnection(
-                self._host, self._port, timeout=CONNECT_TIMEOUT_S
-            )
-        exchange = Exchange(self, connection, limit_s, stop)
-        try:
+        exchange = Exchange(self, self._connection(), limit_s, stop)
+        with contextlib.ExitStack() as ends:
+            ends.callback(exchange.close)
             exchange.send(method, path, body, {**self._headers, **(headers or {})})
-        except BaseException:
-            exchange.close()
-            raise
+            ends.pop_all()
         return exchange
+
+    def _connection(self) -> http.client.HTTPConnection:
+        place, timeout_s = (self._host, self._port), CONNECT_TIMEOUT_S
+        if self._context is None:
+            return http.client.HTTPConnection(*place, timeout=timeout_s)
+        return http.client.HTTPSConnection(*place, timeout=timeout_s, context=self._context)
 
     def call(self, method: str, request: Message, stop: Stop) -> Message:
         """Make a unary call. Raises `CallFailed` and `Stopped`."""
@@ -362,8 +327,8 @@ class Server:
         content = request.to_bytes()
         headers = {"Content-Type": "application/grpc-web+proto", "X-Grpc-Web": "1"}
         body = struct.pack(">BI", _MESSAGE, len(content)) + content
-        path = METHODS[method]
-        with self.request("POST", path, body, headers, stop=stop, limit_s=limit_s) as exchange:
+        exchange = self.request("POST", METHODS[method], body, headers, stop=stop, limit_s=limit_s)
+        with contextlib.closing(exchange):
             content_type = exchange.response.getheader("Content-Type", "")
             if not re.match(r"application/grpc-web(\+proto)?\s*(;|$)", content_type):
                 raise CallFailed(
@@ -424,19 +389,13 @@ def _check_trailers(text: str) -> None:
             lines[name.strip().lower()] = value.strip()
     if "grpc-status" not in lines:
         raise _broken("its trailers have no grpc-status")
-    code = _code(lines["grpc-status"])
+    known = {str(code.value): code for code in Code}
+    code = known.get(lines["grpc-status"], Code.UNKNOWN)
     if code is Code.OK:
         return
     error = CallFailed(code, unquote(lines.get("grpc-message", "")))
     _add_details(error, lines.get("grpc-status-details-bin", ""))
     raise error
-
-
-def _code(word: str) -> Code:
-    try:
-        return Code(int(word))
-    except ValueError:
-        return Code.UNKNOWN
 
 
 def _add_details(error: CallFailed, text: str) -> None:

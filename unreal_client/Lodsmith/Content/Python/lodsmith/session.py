@@ -83,22 +83,21 @@ class Session:
 
         unreal.register_python_shutdown_callback(close)
 
-    def test(self, address: str, answer: Callable[[str, bool], None]) -> None:
-        """Ask a server what it is; answer with one line, and whether all is well."""
+    def test(self, address: str, answer: Callable[[str], None]) -> None:
+        """Ask a server what it is; answer with one line."""
         try:
             server = self.connect(address)
         except BadAddress as error:
-            answer(str(error), False)
+            answer(str(error))
             return
 
         def ask() -> None:
             try:
                 request = Message("GetServerInfoRequest")
                 line = server_summary(server.call("GetServerInfo", request, Stop()))
-                is_well = True
             except CallFailed as error:
-                line, is_well = str(error), False
-            self.main_thread.post(lambda: answer(line, is_well))
+                line = str(error)
+            self.main_thread.post(lambda: answer(line))
 
         threading.Thread(target=ask, name="Lodsmith test", daemon=True).start()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from enum import IntEnum
 
 from lodsmith.rpc import seconds_of
 from lodsmith.schema import JobState, StageKind, StageState
@@ -119,13 +120,15 @@ class JobView:
         return self.stages[-1]
 
 
+def name_of(kind: type[IntEnum], number: int) -> str:
+    """Return the name of an enum's value; its number, if it is of a later server."""
+    return next((value.name for value in kind if value == number), str(number))
+
+
 def stage_name(stage: int) -> str:
-    """Return a stage's name for people; its number, if it is of a later server."""
-    try:
-        known = StageKind(stage)
-    except ValueError:
-        return f"stage {stage}"
-    return known.name if known in _UPPER else known.name.replace("_", " ").lower()
+    """Return a stage's name for people."""
+    name = name_of(StageKind, stage)
+    return name if stage in _UPPER else name.replace("_", " ").lower()
 
 
 def server_summary(info: Message) -> str:

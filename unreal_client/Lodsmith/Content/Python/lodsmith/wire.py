@@ -7,14 +7,7 @@ from typing import Any, NamedTuple
 from lodsmith import schema
 
 _VARINT, _FIXED64, _BYTES, _GROUP, _GROUP_END, _FIXED32 = range(6)
-_INITIAL: dict[str, Any] = {
-    "int32": 0,
-    "int64": 0,
-    "double": 0.0,
-    "bool": False,
-    "string": "",
-    "bytes": b"",
-}
+_INITIAL: dict[str, Any] = {"double": 0.0, "bool": False, "string": "", "bytes": b""}
 _MOST_VARINT_BYTES = 10
 _MOST_NESTED_GROUPS = 100
 
@@ -49,7 +42,7 @@ class Field(NamedTuple):
         """What a reader finds where nothing was set."""
         if self.is_message or self.label == "optional":
             return None
-        return _INITIAL.get(self.type, 0)  # an enum is its number
+        return _INITIAL.get(self.type, 0)  # as whole numbers, an enum too
 
 
 _FIELDS: dict[str, dict[str, Field]] = {
@@ -93,15 +86,6 @@ class Message:
             self._values.pop(name, None)
         else:
             self._values[name] = value
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Message)
-            and self.kind == other.kind
-            and self.to_bytes() == other.to_bytes()
-        )
-
-    __hash__ = None  # type: ignore[assignment]  # it changes
 
     def __repr__(self) -> str:
         values = ", ".join(f"{name}={value!r}" for name, value in self._values.items())
