@@ -20,7 +20,8 @@ def files_of(contract: Contract) -> Mapping[str, str]:
     Raises:
         ValueError: If two types would have the same name.
     """
-    names = [_short(one.name) for one in (*contract.messages, *contract.enums)]
+    names = [_short(one.name) for one in contract.messages]
+    names += [_short(one.name) for one in contract.enums]
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"there are two types {name}; rename one in the contract")

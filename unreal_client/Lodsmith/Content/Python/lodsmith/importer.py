@@ -64,7 +64,7 @@ class UnrealEditor:
             _check_may_change(_static_mesh(mesh))
             folder, _, name = mesh.rpartition("/")
             base = name[3:] if name.startswith("SM_") else name
-        taken = {_name(path) for path in _assets.list_assets(folder, False)} - {_name(mesh)}
+        taken = {_name(path) for path in _paths_in(folder)} - {_name(mesh)}
         base = naming.unique(base, lambda one: not any(naming.is_of(name, one) for name in taken))
         return ImportPlan(
             record=record.id,
@@ -106,7 +106,8 @@ class UnrealEditor:
         if plan.replaces:
             _copy_collision(lods[0], mesh)
         warnings = _check(mesh, facts, record, len(lods))
-        for asset in rest if plan.replaces else (mesh, *rest):
+        made = rest if plan.replaces else [mesh, *rest]
+        for asset in made:
             yield f"renames {asset.get_name()}"
             path = f"{plan.folder}/{naming.renamed(asset.get_name(), facts, plan.base)}"
             if not _assets.rename_loaded_asset(asset, path):
@@ -116,8 +117,7 @@ class UnrealEditor:
             if not _assets.save_loaded_asset(asset, False):
                 raise ImportFailed(f"{asset.get_path_name()} cannot be saved; see the log.")
         if unreal.SourceControl.is_enabled():
-            new = [] if plan.replaces else [plan.mesh]
-            new += [asset.get_path_name().partition(".")[0] for asset in rest]
+            new = [asset.get_path_name().partition(".")[0] for asset in made]
             unreal.SourceControl.mark_files_for_add(new, True)  # pyright: ignore[reportArgumentType]  # takes lists
         yield "cleans up"
         _delete_folder(plan.temporary)
@@ -128,7 +128,7 @@ class UnrealEditor:
         """Remove what an import has made, and take back what it did to a mesh. Safe to repeat."""
         _delete_folder(plan.temporary)
         _delete_folder(TEMPORARY, only_if_empty=True)
-        for path in _assets.list_assets(plan.folder, False):
+        for path in _paths_in(plan.folder):
             if naming.is_of(_name(path), plan.base) and path.partition(".")[0] != plan.mesh:
                 _delete_if_of(path, plan.record)
         if _assets.does_asset_exist(plan.mesh):
@@ -327,6 +327,11 @@ def _on_ground(location: Any, rotation: unreal.Rotator) -> unreal.Vector:
     if location.z * forward.z < 0:
         distance = min(_FARTHEST_PLACE_CM, -location.z / forward.z)
     return unreal.Vector(location.x + distance * forward.x, location.y + distance * forward.y, 0.0)
+
+
+def _paths_in(folder: str) -> list[str]:
+    """Return the assets of a folder; asking for one that is not there is an error in the log."""
+    return list(_assets.list_assets(folder, False)) if _assets.does_directory_exist(folder) else []
 
 
 def _name(path: str) -> str:

@@ -152,7 +152,8 @@ class RecordFile:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             temporary = self._path.with_name(f"{self._path.name}.new")
             with temporary.open("w", encoding="utf-8") as file:
-                json.dump(document, file, indent=1)
+                # Without indents that is C, which does not keep the main thread waiting.
+                file.write(json.dumps(document))
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(self._path)
