@@ -33,7 +33,7 @@ test: $(READY) ## Run the tests
 
 test-unity: $(READY) ## Run the Unity client's tests, without Unity (installs mono)
 	.ci/install-mono
-	LODSMITH_REQUIRE_MONO=1 $(BIN)/python -m pytest -q tests/unity_client tests/wire
+	TESTS_REQUIRE_MONO=1 $(BIN)/python -m pytest -q tests/unity_client tests/wire
 
 test-unreal: $(READY) ## Run the Unreal client's tests, without Unreal (installs a stub of its API)
 	.ci/install-unreal-stub

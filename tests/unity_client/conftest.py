@@ -7,6 +7,7 @@ import queue
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -21,6 +22,7 @@ from tests.server.transport.conftest import http_port_of
 ROOT = Path(__file__).resolve().parent.parent.parent
 CORE = ROOT / "unity_client" / "Core"
 HARNESS = Path(__file__).parent / "harness"
+PATIENCE_S = 40.0
 
 
 def needs_mono() -> None:
@@ -28,7 +30,7 @@ def needs_mono() -> None:
     missing = [tool for tool in ("mcs", "mono") if shutil.which(tool) is None]
     if missing:
         reason = f"no {' and no '.join(missing)}: `make test-unity` installs mono on Debian"
-        if os.environ.get("LODSMITH_REQUIRE_MONO") == "1":
+        if os.environ.get("TESTS_REQUIRE_MONO") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
 
@@ -72,7 +74,8 @@ class Command:
 
     def said(self) -> Iterator[list[str]]:
         """Yield what it says until it is done. Raises `Failure`."""
-        while (words := self._lines.get(timeout=20)) != ["done"]:
+        end = time.monotonic() + PATIENCE_S  # of all that it says: it may go in circles
+        while (words := self._lines.get(timeout=max(0.0, end - time.monotonic()))) != ["done"]:
             if words[0] == "failed":
                 pairs = dict(zip(words[3::2], words[4::2], strict=True))
                 raise Failure(words[1], words[2], pairs)

@@ -12,7 +12,8 @@ class CuttingProxy:
     """Carries bytes between a client and a server on this machine, and counts them.
 
     Attributes:
-        cuts: How many connections it has cut.
+        connections: How many it has carried.
+        cuts: How many of them it has cut.
         up_bytes, down_bytes: What it took from clients, and what it gave to them.
     """
 
@@ -32,7 +33,7 @@ class CuttingProxy:
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._sockets = [self._listener]
-        self.cuts = self.up_bytes = self.down_bytes = 0
+        self.connections = self.cuts = self.up_bytes = self.down_bytes = 0
         self.address = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> Self:
@@ -56,6 +57,7 @@ class CuttingProxy:
                 client, _ = self._listener.accept()
                 with suppress(ConnectionRefusedError):
                     server = socket.create_connection(("127.0.0.1", self._port))
+                    self.connections += 1
                     self._sockets += [client, server]
                     for ends in ((client, server, "up"), (server, client, "down")):
                         threading.Thread(target=self._carry, args=ends, daemon=True).start()

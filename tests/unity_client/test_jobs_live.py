@@ -70,6 +70,42 @@ def test_a_job_is_made_and_followed_to_its_end(core: Core, server: Peer, address
     assert finished.spec.prompt == "steps9 of a barrel, ein Faß, 樽"
 
 
+def test_a_mesh_goes_up_and_its_asset_comes_down(
+    core: Core, server: Peer, address: str, tmp_path: Path
+) -> None:
+    (tmp_path / "mesh.glb").write_bytes(b"a mesh " + uuid.uuid4().bytes)
+    _, sent = core.connect(address).start("upload", tmp_path / "mesh.glb").result()
+    digest = pb.Digest.FromString(base64.b64decode(sent))
+    request = pb.CreateJobRequest(spec=pb.JobSpec(mesh=digest, asset_name="Crate"))
+    response = core.call("CreateJob", request.SerializeToString())
+    *_, last = follow(core, pb.CreateJobResponse.FromString(response).job).events()
+    artifacts = last.finished.result.artifacts
+    assert [artifact.role for artifact in artifacts] == ["model", "report", "preview"]
+    for artifact in artifacts:
+        path = tmp_path / artifact.file_name
+        core.start("download", artifact.digest.SerializeToString(), path).result()
+        assert path.read_bytes() == server.content(artifact.digest)
+
+
+UNARY = [
+    method.name
+    for service in pb.DESCRIPTOR.services_by_name.values()
+    for method in service.methods
+    if not (method.client_streaming or method.server_streaming)
+]
+
+
+@pytest.mark.parametrize("method", UNARY)
+def test_every_call_reaches_its_method(core: Core, address: str, method: str) -> None:
+    """An empty request is answered, or refused by the method itself."""
+    end = "Ok"
+    try:
+        core.connect(address).call(method)
+    except Failure as failure:
+        end = failure.details["code"]
+    assert end in ("Ok", "InvalidArgument", "NotFound")
+
+
 def test_a_job_is_followed_from_a_cursor(core: Core, server: Peer, address: str) -> None:
     job = create(core.connect(address), "fast")
     server.finished(job)
@@ -278,6 +314,14 @@ def test_a_silent_server_is_not_waited_for(core: Core, says: bytes, tmp_path: Pa
     assert (
         time.monotonic() - started < 20
     )  # three of at most two seconds, on a machine that is busy
+
+
+def test_a_stream_that_speaks_is_left_alone(core: Core, server: Peer) -> None:
+    with CuttingProxy(http_port_of(server)) as proxy:
+        job = server.create(f"ticks6 {uuid.uuid4()}")  # three seconds, twice a second a word
+        events = [*follow(core.connect(proxy.address, idle_s=2), job).events()]
+        assert proxy.connections == 1
+    assert events[-1].finished.state == pb.JOB_STATE_SUCCEEDED
 
 
 @pytest.mark.parametrize(

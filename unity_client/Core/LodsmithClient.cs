@@ -23,14 +23,9 @@ namespace Lodsmith
         /// The address is none, or the token would leave this machine unencrypted.
         /// </exception>
         public LodsmithClient(Uri server, string token, ClientOptions options = null)
-            : this(new ServerConnection(server, token, options ?? new ClientOptions()))
         {
-        }
-
-        internal LodsmithClient(ServerConnection server)
-        {
-            _server = server;
-            _channel = new GrpcWebChannel(server);
+            _server = new ServerConnection(server, token, options ?? new ClientOptions());
+            _channel = new GrpcWebChannel(_server);
         }
 
         /// <summary>
