@@ -10,7 +10,7 @@ TARGETS ?=
 BIN    := .venv/bin
 READY  := .venv/.ready
 
-.PHONY: help setup run test test-unity check format protos release-contract serve train-starter bench bench-geometry bench-textures crash-loop fuzz gallery clean-kernels clean
+.PHONY: help setup run test test-unity test-unreal check format protos release-contract serve train-starter bench bench-geometry bench-textures crash-loop fuzz gallery clean-kernels clean
 
 help: ## Print the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
@@ -35,10 +35,15 @@ test-unity: $(READY) ## Run the Unity client's tests, without Unity (installs mo
 	.ci/install-mono
 	TESTS_REQUIRE_MONO=1 $(BIN)/python -m pytest -q tests/unity_client tests/wire
 
+test-unreal: $(READY) ## Run the Unreal client's tests, without Unreal (installs a stub of its API)
+	.ci/install-unreal-stub
+	LODSMITH_REQUIRE_UNREAL_STUB=1 LODSMITH_RESTARTS=100 $(BIN)/python -m pytest -q tests/unreal_client
+
 check: $(READY) ## Lint, types, generated code, layout
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy server pipeline protos/client_code
+	MYPYPATH=unreal_client/Lodsmith/Content/Python $(BIN)/mypy -m lodsmith.jobs -m lodsmith.manifest -m lodsmith.settings
 	.ci/contract-is-sound
 	.ci/protos-are-current
 	.ci/clients-are-current
@@ -51,7 +56,8 @@ format: $(READY) ## Format and sort imports
 
 protos: $(READY) ## Generate server/pb and the clients' code from the contract
 	.ci/generate-protos server/pb
-	.ci/generate-clients unity_client/Core/Generated
+	.ci/generate-clients csharp unity_client/Core/Generated
+	.ci/generate-clients python unreal_client/Lodsmith/Content/Python/lodsmith
 	.ci/unity-metas
 
 release-contract: $(READY) ## Remember the contract as clients have it from now on (at a release)

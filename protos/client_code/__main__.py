@@ -8,10 +8,10 @@ from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from protos.client_code import csharp
+from protos.client_code import csharp, schema_table
 from protos.client_code.contract import read_contract
 
-_LANGUAGES = {"csharp": csharp.files_of}
+_LANGUAGES = {"csharp": csharp.files_of, "python": schema_table.files_of}
 
 
 def main() -> None:
