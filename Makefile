@@ -37,7 +37,7 @@ test-unity: $(READY) ## Run the Unity client's tests, without Unity (installs mo
 
 test-unreal: $(READY) ## Run the Unreal client's tests, without Unreal (installs a stub of its API)
 	.ci/install-unreal-stub
-	LODSMITH_REQUIRE_UNREAL_STUB=1 LODSMITH_RESTARTS=100 $(BIN)/python -m pytest -q tests/unreal_client
+	TESTS_REQUIRE_UNREAL_STUB=1 TESTS_RESTARTS=100 $(BIN)/python -m pytest -q tests/unreal_client
 
 check: $(READY) ## Lint, types, generated code, layout
 	$(BIN)/ruff check .

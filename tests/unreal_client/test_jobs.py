@@ -28,7 +28,7 @@ from tests.unity_client.cutting_proxy import CuttingProxy
 from tests.unreal_client.conftest import FAKE, PYTHON, ROOT, Made, address_of, until
 
 StartServer = Callable[..., AbstractContextManager[Peer]]
-RESTARTS = int(os.environ.get("LODSMITH_RESTARTS", "10"))  # `make test-unreal`: 100
+RESTARTS = int(os.environ.get("TESTS_RESTARTS", "10"))  # `make test-unreal`: 100
 FIVE_ASSETS = 5  # a mesh, a material and three textures
 
 

@@ -33,7 +33,7 @@ def stub() -> Stub:
     file = stub_file()
     if file is None:
         reason = "no unreal-stub: `make test-unreal` installs it"
-        if os.environ.get("LODSMITH_REQUIRE_UNREAL_STUB") == "1":
+        if os.environ.get("TESTS_REQUIRE_UNREAL_STUB") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
     return Stub(file)
