@@ -74,15 +74,6 @@ class EditorAssetLibrary:
 
     @classmethod
     @recorded
-    def checkout_loaded_asset(cls, asset_to_checkout: Asset) -> bool:
-        package = asset_to_checkout.get_outermost().get_name()
-        if package in project.locked:
-            return False
-        project.checked_out.append(package)
-        return True
-
-    @classmethod
-    @recorded
     def set_metadata_tag(cls, object: Asset, tag: str, value: str) -> None:
         object.tags[tag] = value
         object.is_dirty = True
@@ -277,6 +268,14 @@ class SourceControl:
         state = SourceControlState()
         state.checked_out_other = project.locked.get(file, "")
         return state
+
+    @classmethod
+    @recorded
+    def check_out_or_add_file(cls, file: str, silent: bool = False) -> bool:
+        if file in project.locked:
+            return False
+        project.checked_out.append(file)
+        return True
 
     @classmethod
     @recorded

@@ -101,6 +101,7 @@ class Project:
             return False
         del self.memory[asset.get_outermost().get_name()]
         self._put(asset, package)
+        self.save(asset)  # the engine does, and does not tell when it fails
         return True
 
     def delete(self, package: str) -> bool:

@@ -95,8 +95,7 @@ class UnrealEditor:
         mesh = _static_mesh(plan.mesh) if plan.replaces else lods[0]
         if plan.replaces:
             _check_out(mesh)
-        for asset in (mesh, *rest):
-            _tag(asset, record, plan, facts)
+            _tag(mesh, record, plan, facts)
         for texture in rest:
             if isinstance(texture, unreal.Texture2D):
                 _set_up_texture(texture)
@@ -106,22 +105,28 @@ class UnrealEditor:
         if plan.replaces:
             _copy_collision(lods[0], mesh)
         warnings = _check(mesh, facts, record, len(lods))
-        made = rest if plan.replaces else [mesh, *rest]
+        # A move saves what it moves: what is referred to goes first, so that no file on the disk
+        # refers to the temporary folder.
+        made = rest if plan.replaces else [*rest, mesh]
         for asset in made:
             yield f"renames {asset.get_name()}"
             path = f"{plan.folder}/{naming.renamed(asset.get_name(), facts, plan.base)}"
+            _tag(asset, record, plan, facts)
             if not _assets.rename_loaded_asset(asset, path):
                 raise ImportFailed(f"{asset.get_name()} cannot be moved to {path}; see the log.")
-        for asset in (*rest, mesh):
+            _tag(asset, record, plan, facts)  # should the engine leave tags in the old package
+        for asset in rest:
             yield f"saves {asset.get_name()}"
-            if not _assets.save_loaded_asset(asset, False):
-                raise ImportFailed(f"{asset.get_path_name()} cannot be saved; see the log.")
-        if unreal.SourceControl.is_enabled():
-            new = [asset.get_path_name().partition(".")[0] for asset in made]
-            unreal.SourceControl.mark_files_for_add(new, True)  # pyright: ignore[reportArgumentType]  # takes lists
+            _save(asset)
         yield "cleans up"
         _delete_folder(plan.temporary)
         _delete_folder(TEMPORARY, only_if_empty=True)
+        # Last, with no step after it: a mesh that is on the disk cannot be taken back.
+        yield f"saves {mesh.get_name()}"
+        _save(mesh)
+        if unreal.SourceControl.is_enabled():
+            new = [asset.get_path_name().partition(".")[0] for asset in made]
+            unreal.SourceControl.mark_files_for_add(new, True)  # pyright: ignore[reportArgumentType]  # takes lists
         return warnings
 
     def undo(self, plan: ImportPlan) -> None:
@@ -184,8 +189,11 @@ def _check_may_change(mesh: unreal.StaticMesh) -> None:
 
 
 def _check_out(mesh: unreal.StaticMesh) -> None:
-    if unreal.SourceControl.is_enabled() and not _assets.checkout_loaded_asset(mesh):
-        raise ImportFailed(f"{mesh.get_name()} cannot be checked out; see the log.")
+    if unreal.SourceControl.is_enabled():
+        # Adding, too: a mesh that source control has never seen may be replaced.
+        package = mesh.get_outermost().get_name()
+        if not unreal.SourceControl.check_out_or_add_file(package):
+            raise ImportFailed(f"{mesh.get_name()} cannot be checked out; see the log.")
 
 
 def _interchange(glb: Path, folder: str, *, has_hulls: bool) -> None:
@@ -222,7 +230,7 @@ def _interchange(glb: Path, folder: str, *, has_hulls: bool) -> None:
 
 
 def _imported(folder: str) -> tuple[dict[str, unreal.StaticMesh], list[unreal.Object]]:
-    """Return the meshes by name, and materials and textures."""
+    """Return the meshes by name; textures, then the materials that show them."""
     meshes: dict[str, unreal.StaticMesh] = {}
     rest: list[unreal.Object] = []
     for path in _assets.list_assets(folder):
@@ -231,7 +239,12 @@ def _imported(folder: str) -> tuple[dict[str, unreal.StaticMesh], list[unreal.Ob
             meshes[asset.get_name()] = asset
         elif isinstance(asset, (unreal.MaterialInterface, unreal.Texture2D)):
             rest.append(asset)
-    return meshes, rest
+    return meshes, sorted(rest, key=lambda one: isinstance(one, unreal.MaterialInterface))
+
+
+def _save(asset: unreal.Object) -> None:
+    if not _assets.save_loaded_asset(asset, False):
+        raise ImportFailed(f"{asset.get_path_name()} cannot be saved; see the log.")
 
 
 def _tag(asset: unreal.Object, record: JobRecord, plan: ImportPlan, facts: AssetFacts) -> None:
@@ -305,7 +318,8 @@ def _check(
     hulls = editor.get_simple_collision_count(mesh) + editor.get_convex_collision_count(mesh)
     if hulls != facts.hull_count:
         warnings.append(f"it has {hulls} collision shapes, {facts.hull_count} were made")
-    for level in range(lod_count):
+    # With Nanite, what can be counted is the mesh that stands in for it.
+    for level in range(0 if record.form.nanite else lod_count):
         count = mesh.get_num_triangles(level)
         if count != facts.triangles[level]:
             warnings.append(f"LOD{level} has {count:,} triangles, not {facts.triangles[level]:,}")
@@ -351,9 +365,9 @@ def _delete_if_of(path: str, record: str) -> None:
 
 
 def _delete_folder(folder: str, *, only_if_empty: bool = False) -> None:
-    if only_if_empty and _assets.does_directory_have_assets(folder):
+    if not _assets.does_directory_exist(folder):
         return
-    if _assets.does_directory_exist(folder):
+    if not only_if_empty or not _assets.does_directory_have_assets(folder):
         _assets.delete_directory(folder)
 
 

@@ -78,7 +78,8 @@ _SAME = {
 def read_form(fields: Any) -> GenerateForm:
     """Return what is in the fields. Raises `BadForm`."""
     paths = [str(one.get_editor_property("file_path")) for one in fields.files]
-    paths = [path for path in paths if path]
+    # The engine's file dialog may give paths relative to its own binaries.
+    paths = [unreal.Paths.convert_relative_path_to_full(path) for path in paths if path]
     glbs = [path for path in paths if path.lower().endswith(".glb")]
     if glbs and len(paths) > 1:
         raise BadForm("Give either pictures or one GLB; remove the others.")
