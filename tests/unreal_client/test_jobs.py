@@ -232,6 +232,38 @@ def test_cancelling_a_download_leaves_nothing(
     assert engine.packages() == set()
 
 
+@pytest.mark.parametrize("word", ["sets LOD3", "renames M_Steps1"])
+def test_an_import_waits_until_the_game_is_over(
+    editor: Editor, engine: Project, glb_server: StartServer, glb: str, word: str
+) -> None:
+    engine.pause_s = 0.005  # longer than a tick's budget: a step per tick
+    with glb_server() as peer:
+        record = editor.tracker.submit(GenerateForm(name="Steps1", mesh=glb), address_of(peer))
+        editor.until(lambda: record.message == word)
+        engine.is_played = True
+        for _ in range(100):
+            editor.tick()
+        assert (record.state, record.message) == (State.IMPORTING, word)
+        engine.is_played = False
+        assert editor.ended(record) is State.IMPORTED
+    assert saved(engine) == asset("Steps1")
+
+
+def test_a_listener_that_fails_ends_the_import_on_the_main_thread(
+    editor: Editor, engine: Project, glb_server: StartServer, glb: str
+) -> None:
+    def fail(changed: JobRecord) -> None:
+        if changed.message == "sets LOD3":
+            raise OSError("no space left")
+
+    editor.tracker.listeners.append(fail)
+    with glb_server() as peer:
+        record = editor.tracker.submit(GenerateForm(name="Steps1", mesh=glb), address_of(peer))
+        assert editor.ended(record) is State.FAILED
+    assert "no space left" in record.message  # and not a call off the main thread
+    assert engine.packages() == set()
+
+
 def test_an_import_that_fails_leaves_nothing(
     editor: Editor, engine: Project, glb_server: StartServer, glb: str
 ) -> None:

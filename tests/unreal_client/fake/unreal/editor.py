@@ -33,6 +33,8 @@ class EditorAssetLibrary:
     def list_assets(
         cls, directory_path: str, recursive: bool = True, include_folder: bool = False
     ) -> list[str]:
+        if project.is_played:
+            return []
         prefix = f"{directory_path.rstrip('/')}/"
         found = [name for name in project.packages() if name.startswith(prefix)]
         if not recursive:
@@ -113,6 +115,8 @@ class StaticMeshEditorSubsystem(EditorSubsystem):
         reuse_existing_material_slots: bool,
     ) -> int:
         project.work()
+        if project.is_played:
+            return -1
         to, source = destination_static_mesh, source_static_mesh.lods[source_lod_index]
         if f"lod {destination_lod_index}" in project.fail:
             return -1
@@ -194,6 +198,14 @@ class EditorActorSubsystem(EditorSubsystem):
     @recorded
     def get_selected_level_actors(self) -> list[Any]:
         return list(self.selected)
+
+
+class LevelEditorSubsystem(EditorSubsystem):
+    """While a game is played, the engine refuses what changes assets."""
+
+    @recorded
+    def is_in_play_in_editor(self) -> bool:
+        return project.is_played
 
 
 class UnrealEditorSubsystem(EditorSubsystem):
@@ -335,6 +347,11 @@ def _box_glb(low: list[float], high: list[float]) -> bytes:
 
 class AssetRegistry(Object):
     loading_ticks = 0
+
+    @recorded
+    def search_all_assets(self, synchronous_search: bool) -> None:
+        if synchronous_search:
+            AssetRegistry.loading_ticks = 0
 
     @recorded
     def is_loading_assets(self) -> bool:

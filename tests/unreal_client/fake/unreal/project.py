@@ -42,6 +42,7 @@ class Project:
         self.checked_out: list[str] = []
         self.locked: dict[str, str] = {}  # package to who has it
         self.has_source_control = False
+        self.is_played = False
         self.pause_s = float(os.environ.get("UNREAL_FAKE_PAUSE_S", "0"))
 
     def work(self) -> None:

@@ -6,7 +6,7 @@ so that the editor can draw.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Callable, TypeVar
@@ -115,15 +115,14 @@ class UnrealEditor:
             if not _assets.rename_loaded_asset(asset, path):
                 raise ImportFailed(f"{asset.get_name()} cannot be moved to {path}; see the log.")
             _tag(asset, record, plan, facts)  # should the engine leave tags in the old package
-        for asset in rest:
-            yield f"saves {asset.get_name()}"
-            _save(asset)
         yield "cleans up"
         _delete_folder(plan.temporary)
         _delete_folder(TEMPORARY, only_if_empty=True)
-        # Last, with no step after it: a mesh that is on the disk cannot be taken back.
-        yield f"saves {mesh.get_name()}"
-        _save(mesh)
+        # The mesh last, and no step after it: one that is on the disk cannot be taken back.
+        for asset in (*rest, mesh):
+            yield f"saves {asset.get_name()}"
+            if not _assets.save_loaded_asset(asset, False):
+                raise ImportFailed(f"{asset.get_path_name()} cannot be saved; see the log.")
         if unreal.SourceControl.is_enabled():
             new = [asset.get_path_name().partition(".")[0] for asset in made]
             unreal.SourceControl.mark_files_for_add(new, True)  # pyright: ignore[reportArgumentType]  # takes lists
@@ -133,14 +132,12 @@ class UnrealEditor:
         """Remove what an import has made, and take back what it did to a mesh. Safe to repeat."""
         _delete_folder(plan.temporary)
         _delete_folder(TEMPORARY, only_if_empty=True)
+        replaced = plan.mesh if plan.replaces else ""
         for path in _paths_in(plan.folder):
-            if naming.is_of(_name(path), plan.base) and path.partition(".")[0] != plan.mesh:
+            if naming.is_of(_name(path), plan.base) and path.partition(".")[0] != replaced:
                 _delete_if_of(path, plan.record)
-        if _assets.does_asset_exist(plan.mesh):
-            if plan.replaces:
-                _reload(plan.mesh)
-            else:
-                _delete_if_of(plan.mesh, plan.record)
+        if replaced and _assets.does_asset_exist(replaced):
+            _reload(replaced)
         for folder in reversed(plan.new_folders):
             _delete_folder(folder, only_if_empty=True)
 
@@ -229,31 +226,18 @@ def _interchange(glb: Path, folder: str, *, has_hulls: bool) -> None:
     manager.import_asset(folder, source, parameters)
 
 
-def _imported(folder: str) -> tuple[dict[str, unreal.StaticMesh], list[unreal.Object]]:
+def _imported(folder: str) -> tuple[dict[str, unreal.StaticMesh], Sequence[unreal.Object]]:
     """Return the meshes by name; textures, then the materials that show them."""
-    meshes: dict[str, unreal.StaticMesh] = {}
-    rest: list[unreal.Object] = []
-    for path in _assets.list_assets(folder):
-        asset = _assets.load_asset(path)
-        if isinstance(asset, unreal.StaticMesh):
-            meshes[asset.get_name()] = asset
-        elif isinstance(asset, (unreal.MaterialInterface, unreal.Texture2D)):
-            rest.append(asset)
-    return meshes, sorted(rest, key=lambda one: isinstance(one, unreal.MaterialInterface))
-
-
-def _save(asset: unreal.Object) -> None:
-    if not _assets.save_loaded_asset(asset, False):
-        raise ImportFailed(f"{asset.get_path_name()} cannot be saved; see the log.")
+    found: list[Any] = [_assets.load_asset(path) for path in _assets.list_assets(folder)]
+    meshes = {one.get_name(): one for one in found if isinstance(one, unreal.StaticMesh)}
+    textures = [one for one in found if isinstance(one, unreal.Texture2D)]
+    return meshes, [*textures, *(one for one in found if isinstance(one, unreal.MaterialInterface))]
 
 
 def _tag(asset: unreal.Object, record: JobRecord, plan: ImportPlan, facts: AssetFacts) -> None:
-    for tag, value in (
-        (TAG_RECORD, plan.record),
-        (TAG_JOB, record.job),
-        (TAG_SEED, str(facts.seed)),
-        (TAG_CULL, f"{facts.coverages[-1]:.4f}"),
-    ):
+    tags = {TAG_RECORD: plan.record, TAG_JOB: record.job, TAG_SEED: str(facts.seed)}
+    tags[TAG_CULL] = f"{facts.coverages[-1]:.4f}"
+    for tag, value in tags.items():
         _assets.set_metadata_tag(asset, unreal.Name(tag), value)
 
 
@@ -365,9 +349,8 @@ def _delete_if_of(path: str, record: str) -> None:
 
 
 def _delete_folder(folder: str, *, only_if_empty: bool = False) -> None:
-    if not _assets.does_directory_exist(folder):
-        return
-    if not only_if_empty or not _assets.does_directory_have_assets(folder):
+    is_there = _assets.does_directory_exist(folder)
+    if is_there and not (only_if_empty and _assets.does_directory_have_assets(folder)):
         _assets.delete_directory(folder)
 
 
