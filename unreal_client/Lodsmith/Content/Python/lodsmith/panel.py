@@ -68,20 +68,8 @@ _SAME = {
     "texture_size": "textureSize",
     "file_name": "fileName",
     "static_mesh": "staticMesh",
-    **{
-        name: name
-        for name in [
-            "prompt",
-            "seed",
-            "variants",
-            "height",
-            "pivot",
-            "collision",
-            "folder",
-            "place",
-        ]
-    },
-    **{name: name for name in ("nanite", "replaces")},
+    **{name: name for name in ("prompt", "seed", "variants", "height", "pivot", "collision")},
+    **{name: name for name in ("folder", "place", "nanite", "replaces")},
 }
 
 
