@@ -27,15 +27,15 @@ class StubClass:
 
 def stub_file() -> Path | None:
     """Return the file, None where the stub is not installed."""
-    found = list(ENVIRONMENT.glob("lib/python*/site-packages/unreal/unreal.py"))
-    return found[0] if found else None
+    file = ENVIRONMENT / "typings" / "unreal" / "__init__.pyi"
+    return file if file.exists() else None
 
 
 class Stub:
     """The stub, class by class: all of it would take a minute to parse."""
 
     def __init__(self, file: Path) -> None:
-        text = file.read_text("utf-8")
+        text = file.read_text("utf-8-sig")
         starts = [match.start() for match in re.finditer(r"^(?:class|def) ", text, re.MULTILINE)]
         self._parts: dict[str, str] = {}
         for start, end in zip(starts, [*starts[1:], len(text)], strict=True):

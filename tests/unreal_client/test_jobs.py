@@ -17,6 +17,7 @@ import pytest
 import unreal
 from lodsmith.client import Client
 from lodsmith.form import GenerateForm
+from lodsmith.jobs import ImportFailed
 from lodsmith.records import JobRecord, RecordFile, State
 from lodsmith.rpc import Server, Stop
 from lodsmith.session import Session
@@ -328,6 +329,29 @@ def test_a_closed_editor_goes_on_when_it_is_opened(
         assert found.job == record.job  # whether it was known when the editor closed or not
         second.close()
     assert saved(engine) == asset("Steps50")
+
+
+def test_a_cut_import_that_cannot_be_cleaned_stops_no_other_job(
+    engine: Project, glb_server: StartServer, glb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with glb_server() as peer:
+        first = Editor()
+        cut = first.tracker.submit(GenerateForm(name="Steps1", mesh=glb), address_of(peer))
+        other = first.tracker.submit(GenerateForm(name="Steps100", mesh=glb), address_of(peer))
+        first.until(lambda: cut.state is State.IMPORTING and cut.message and other.job)
+        monkeypatch.setattr(first.tracker, "_undo", lambda record: None)  # as if it was killed
+        first.close()
+        second = Editor()
+        found = {record.id: record for record in second.tracker.records}
+
+        def fail(plan: object) -> None:
+            raise ImportFailed("the folder is locked")
+
+        monkeypatch.setattr(second.session.editor, "undo", fail)
+        assert second.ended(found[cut.id]) is State.FAILED
+        assert found[cut.id].message == "the folder is locked"
+        assert second.ended(found[other.id]) is State.IMPORTED
+        second.close()
 
 
 def test_nothing_is_taken_up_before_the_engine_knows_its_assets(editor: Editor) -> None:

@@ -1,6 +1,7 @@
 """The panel, the dialog, the menus and the notifications on the fake engine."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from lodsmith.session import session
 from unreal.project import Project
 
 from tests.server.conftest import Peer
-from tests.unreal_client.conftest import address_of, until
+from tests.unreal_client.conftest import ROOT, address_of, until
 from tests.unreal_client.test_jobs import StartServer, asset, glb, saved  # noqa: F401  # a fixture
 
 # As in the Unity window (unity_client/Editor/GenerateWindow.uxml), but for what Unreal calls
@@ -78,13 +79,12 @@ def test_the_form_has_the_fields_of_the_unity_window(plugin: Project) -> None:
 
 
 def test_the_words_are_those_of_the_unity_window() -> None:
-    window = Path("unity_client/Editor/GenerateWindow.uxml")
-    if not window.exists():
-        pytest.skip("the Unity window is not there yet")
-    text = window.read_text()
-    places = [text.find(f'label="{label}"') for label in FIELDS if f'label="{label}"' in text]
-    assert len(places) >= 11
-    assert places == sorted(places)
+    folder = ROOT / "unity_client" / "Editor"
+    window = re.findall(r'label="([^"]+)"', (folder / "GenerateWindow.uxml").read_text("utf-8"))
+    window = [word.replace("Place in scene", "Place in level") for word in window]
+    assert window == [word for word in FIELDS if word != "Pictures or GLB"]
+    card = re.findall(r'<ui:Button .*?text="([^"]+)"', (folder / "JobCard.uxml").read_text("utf-8"))
+    assert [word for word in card if "Copy" not in word] == [b for b in BUTTONS if b != "Recipe"]
 
 
 def test_every_field_reaches_the_form_and_comes_back(plugin: Project) -> None:

@@ -272,7 +272,7 @@ def _set_lods(
             raise ImportFailed(f"LOD{level} of {mesh.get_name()} cannot be set; see the log.")
     if mesh is not lods[0]:
         # All sections use slot 0 by now; those of the old materials are left.
-        slots = mesh.get_editor_property("static_materials")
+        slots: Any = mesh.get_editor_property("static_materials")
         mesh.set_editor_property("static_materials", list(slots)[:1])
     yield "sets screen sizes"
     if not editor.set_lod_screen_sizes(mesh, sizes):  # pyright: ignore[reportArgumentType]  # takes lists
@@ -288,8 +288,8 @@ def _set_nanite(mesh: unreal.StaticMesh, is_wanted: bool) -> None:
 
 
 def _copy_collision(source: unreal.StaticMesh, target: unreal.StaticMesh) -> None:
-    shapes = source.get_editor_property("body_setup").get_editor_property("agg_geom")
-    target.get_editor_property("body_setup").set_editor_property("agg_geom", shapes)
+    bodies: list[Any] = [mesh.get_editor_property("body_setup") for mesh in (source, target)]
+    bodies[1].set_editor_property("agg_geom", bodies[0].get_editor_property("agg_geom"))
     target.set_editor_property("customized_collision", True)
 
 
@@ -321,9 +321,8 @@ def _check(
 def _on_ground(location: Any, rotation: unreal.Rotator) -> unreal.Vector:
     """Return where the view meets the plane z = 0, or a point on it before the camera."""
     forward: Any = unreal.MathLibrary.get_forward_vector(rotation)
-    distance = _PLACE_DISTANCE_CM
-    if location.z * forward.z < 0:
-        distance = min(_FARTHEST_PLACE_CM, -location.z / forward.z)
+    meets = location.z * forward.z < 0
+    distance = min(_FARTHEST_PLACE_CM, -location.z / forward.z) if meets else _PLACE_DISTANCE_CM
     return unreal.Vector(location.x + distance * forward.x, location.y + distance * forward.y, 0.0)
 
 
