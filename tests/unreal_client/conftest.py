@@ -100,8 +100,8 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]
     fresh = Project(tmp_path / "project")
     kinds = project.kinds
     vars(project).update(vars(fresh), kinds=kinds)
-    session_module._session.clear()
-    panel_module._fields.clear()
+    session_module.session.cache_clear()
+    panel_module.form_fields.cache_clear()
     panel_module._panel.clear()
     for listed in (
         unreal.calls, unreal.logged, unreal.ticks, unreal.shutdowns, unreal.transactions,

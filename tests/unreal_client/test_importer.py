@@ -251,6 +251,34 @@ def test_a_replacement_that_fails_leaves_the_mesh_as_it_was(
     assert engine.packages() == packages
 
 
+def test_a_replacement_can_be_cut_at_every_step(importing: Importing, engine: Project) -> None:
+    old, into = replaced(importing, engine)
+    before, packages = json.dumps(old.to_json()), engine.packages()
+    cut = 1
+    while True:
+        plan = into.plan()
+        steps = into.editor.importing(into.record, plan, into.made.facts, into.glb)
+        try:
+            for _ in range(cut):
+                next(steps)
+        except StopIteration:
+            break
+        steps.close()
+        into.editor.undo(plan)
+        assert (json.dumps(old.to_json()), engine.packages()) == (before, packages), cut
+        cut += 1
+    assert cut > 15
+
+
+def test_no_file_refers_to_the_temporary_folder(importing: Importing, engine: Project) -> None:
+    plan = importing.plan()
+    for _ in importing.editor.importing(
+        importing.record, plan, importing.made.facts, importing.glb
+    ):
+        for file in (engine.folder / "Content").rglob("*.uasset"):
+            assert TEMPORARY not in file.read_text()
+
+
 def test_a_mesh_with_unsaved_changes_is_not_replaced(importing: Importing, engine: Project) -> None:
     old, into = replaced(importing, engine)
     old.is_dirty = True

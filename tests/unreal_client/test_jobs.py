@@ -17,6 +17,7 @@ import pytest
 import unreal
 from lodsmith.client import Client
 from lodsmith.form import GenerateForm
+from lodsmith.jobs import ImportFailed
 from lodsmith.records import JobRecord, RecordFile, State
 from lodsmith.rpc import Server, Stop
 from lodsmith.session import Session
@@ -232,6 +233,38 @@ def test_cancelling_a_download_leaves_nothing(
     assert engine.packages() == set()
 
 
+@pytest.mark.parametrize("word", ["sets LOD3", "renames M_Steps1"])
+def test_an_import_waits_until_the_game_is_over(
+    editor: Editor, engine: Project, glb_server: StartServer, glb: str, word: str
+) -> None:
+    engine.pause_s = 0.005  # longer than a tick's budget: a step per tick
+    with glb_server() as peer:
+        record = editor.tracker.submit(GenerateForm(name="Steps1", mesh=glb), address_of(peer))
+        editor.until(lambda: record.message == word)
+        engine.is_played = True
+        for _ in range(100):
+            editor.tick()
+        assert (record.state, record.message) == (State.IMPORTING, word)
+        engine.is_played = False
+        assert editor.ended(record) is State.IMPORTED
+    assert saved(engine) == asset("Steps1")
+
+
+def test_a_listener_that_fails_ends_the_import_on_the_main_thread(
+    editor: Editor, engine: Project, glb_server: StartServer, glb: str
+) -> None:
+    def fail(changed: JobRecord) -> None:
+        if changed.message == "sets LOD3":
+            raise OSError("no space left")
+
+    editor.tracker.listeners.append(fail)
+    with glb_server() as peer:
+        record = editor.tracker.submit(GenerateForm(name="Steps1", mesh=glb), address_of(peer))
+        assert editor.ended(record) is State.FAILED
+    assert "no space left" in record.message  # and not a call off the main thread
+    assert engine.packages() == set()
+
+
 def test_an_import_that_fails_leaves_nothing(
     editor: Editor, engine: Project, glb_server: StartServer, glb: str
 ) -> None:
@@ -296,6 +329,29 @@ def test_a_closed_editor_goes_on_when_it_is_opened(
         assert found.job == record.job  # whether it was known when the editor closed or not
         second.close()
     assert saved(engine) == asset("Steps50")
+
+
+def test_a_cut_import_that_cannot_be_cleaned_stops_no_other_job(
+    engine: Project, glb_server: StartServer, glb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with glb_server() as peer:
+        first = Editor()
+        cut = first.tracker.submit(GenerateForm(name="Steps1", mesh=glb), address_of(peer))
+        other = first.tracker.submit(GenerateForm(name="Steps100", mesh=glb), address_of(peer))
+        first.until(lambda: cut.state is State.IMPORTING and cut.message and other.job)
+        monkeypatch.setattr(first.tracker, "_undo", lambda record: None)  # as if it was killed
+        first.close()
+        second = Editor()
+        found = {record.id: record for record in second.tracker.records}
+
+        def fail(plan: object) -> None:
+            raise ImportFailed("the folder is locked")
+
+        monkeypatch.setattr(second.session.editor, "undo", fail)
+        assert second.ended(found[cut.id]) is State.FAILED
+        assert found[cut.id].message == "the folder is locked"
+        assert second.ended(found[other.id]) is State.IMPORTED
+        second.close()
 
 
 def test_nothing_is_taken_up_before_the_engine_knows_its_assets(editor: Editor) -> None:

@@ -203,9 +203,37 @@ def test_a_panel_that_is_opened_again_shows_the_history(plugin: Project) -> None
     until(lambda: len(cards()) == 2, tick)
     panel.open_panel()
     until(lambda: len(cards()) == 2, tick)
-    assert len(unreal.EditorUtilitySubsystem.tabs) == 2
+    assert len(unreal.EditorUtilitySubsystem.tabs) == 1
     created = [call for call in unreal.calls if call[0] == "AssetTools.create_asset"]
     assert len(created) == 1
+
+
+def test_an_open_panel_that_is_opened_again_asks_once(plugin: Project) -> None:
+    for _ in range(3):
+        panel.open_panel()
+    panel.form_fields().server = "http://127.0.0.1:1"
+    panel.form_fields().prompt = "a barrel"
+    click("Generate")
+    tick()
+    assert len(session().tracker.records) == len(cards()) == 1
+
+
+def test_the_panel_follows_its_tab(plugin: Project) -> None:
+    panel.open_panel()
+    panel.form_fields().server = "http://127.0.0.1:1"
+    panel.form_fields().prompt = "a barrel"
+    click("Generate")
+    unreal.EditorUtilitySubsystem.change_level()
+    panel.follow_tab()
+    until(cards, tick)
+    click("Generate")
+    until(lambda: len(cards()) == 2, tick)
+    listeners = session().tracker.listeners
+    count = len(listeners)
+    unreal.EditorUtilitySubsystem.tabs.clear()  # closed
+    panel.follow_tab()
+    assert len(listeners) == count - 1
+    tick()
 
 
 def test_without_a_panel_there_is_a_dialog(

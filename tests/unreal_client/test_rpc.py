@@ -1,13 +1,16 @@
 """gRPC-Web: the wire vectors of all clients, and a server that does as a test says."""
 
+import contextlib
 import http.client
 import json
 import random
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ from lodsmith.rpc import BadAddress, CallFailed, Code, Server, Stop, Stopped, fr
 from lodsmith.wire import Message
 
 from server.pb import lodsmith_pb2 as pb
+from tests.server.access.certificate_authority import CertificateAuthority
 from tests.wire.write_vectors import FOLDER, MAX_MESSAGE_BYTES
 
 ANSWERS: list[dict[str, Any]] = json.loads((FOLDER / "answers.json").read_text("utf-8"))
@@ -251,3 +255,23 @@ def test_a_token_may_go_to_loopback_and_over_tls() -> None:
     Server("http://127.0.0.1:50052", "secret")
     Server("http://[::1]:50052", "secret")
     Server("https://render.example", "secret")
+
+
+def test_a_certificate_that_is_not_trusted_is_no_missing_server(tmp_path: Path) -> None:
+    authority = CertificateAuthority(tmp_path / "ca")
+    files = authority.issue()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.cert, files.key)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def accept() -> None:
+            with contextlib.suppress(OSError), listener.accept()[0] as peer:
+                context.wrap_socket(peer, server_side=True).recv(1)
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        address = f"https://localhost:{listener.getsockname()[1]}"
+        with pytest.raises(CallFailed, match=r"is not trusted .*; name its CA as caFile") as caught:
+            Server(address).call("GetServerInfo", INFO, Stop())
+        thread.join()
+    assert not caught.value.is_transient  # nobody waits for it

@@ -33,6 +33,8 @@ class EditorAssetLibrary:
     def list_assets(
         cls, directory_path: str, recursive: bool = True, include_folder: bool = False
     ) -> list[str]:
+        if project.is_played:
+            return []
         prefix = f"{directory_path.rstrip('/')}/"
         found = [name for name in project.packages() if name.startswith(prefix)]
         if not recursive:
@@ -71,15 +73,6 @@ class EditorAssetLibrary:
     @recorded
     def delete_loaded_asset(cls, asset_to_delete: Asset) -> bool:
         return project.delete(asset_to_delete.get_outermost().get_name())
-
-    @classmethod
-    @recorded
-    def checkout_loaded_asset(cls, asset_to_checkout: Asset) -> bool:
-        package = asset_to_checkout.get_outermost().get_name()
-        if package in project.locked:
-            return False
-        project.checked_out.append(package)
-        return True
 
     @classmethod
     @recorded
@@ -122,6 +115,8 @@ class StaticMeshEditorSubsystem(EditorSubsystem):
         reuse_existing_material_slots: bool,
     ) -> int:
         project.work()
+        if project.is_played:
+            return -1
         to, source = destination_static_mesh, source_static_mesh.lods[source_lod_index]
         if f"lod {destination_lod_index}" in project.fail:
             return -1
@@ -205,6 +200,14 @@ class EditorActorSubsystem(EditorSubsystem):
         return list(self.selected)
 
 
+class LevelEditorSubsystem(EditorSubsystem):
+    """While a game is played, the engine refuses what changes assets."""
+
+    @recorded
+    def is_in_play_in_editor(self) -> bool:
+        return project.is_played
+
+
 class UnrealEditorSubsystem(EditorSubsystem):
     camera = (Vector(0.0, 0.0, 200.0), Rotator(pitch=-45.0))
 
@@ -280,6 +283,14 @@ class SourceControl:
 
     @classmethod
     @recorded
+    def check_out_or_add_file(cls, file: str, silent: bool = False) -> bool:
+        if file in project.locked:
+            return False
+        project.checked_out.append(file)
+        return True
+
+    @classmethod
+    @recorded
     def mark_files_for_add(cls, files: list[str], silent: bool = False) -> bool:
         project.added += files
         return True
@@ -336,6 +347,11 @@ def _box_glb(low: list[float], high: list[float]) -> bytes:
 
 class AssetRegistry(Object):
     loading_ticks = 0
+
+    @recorded
+    def search_all_assets(self, synchronous_search: bool) -> None:
+        if synchronous_search:
+            AssetRegistry.loading_ticks = 0
 
     @recorded
     def is_loading_assets(self) -> bool:

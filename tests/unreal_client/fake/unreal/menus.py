@@ -5,6 +5,7 @@ from typing import Any
 
 from unreal.editor import EditorSubsystem
 from unreal.objects import EnumBase, Object, Struct, Text, recorded
+from unreal.project import project
 from unreal.widgets import EditorUtilityWidget, EditorUtilityWidgetBlueprint, Widget
 
 
@@ -163,8 +164,22 @@ class EditorUtilitySubsystem(EditorSubsystem):
     ) -> EditorUtilityWidget | None:
         if not self.can_show_tabs:
             return None
-        self.tabs.append(EditorUtilityWidget(blueprint))
+        if not self.tabs:  # one that is open comes to the front
+            self.tabs.append(EditorUtilityWidget(blueprint))
         return self.tabs[-1]
+
+    @recorded
+    def find_utility_widget_from_blueprint(
+        self, blueprint: EditorUtilityWidgetBlueprint
+    ) -> EditorUtilityWidget | None:
+        return self.tabs[-1] if self.tabs else None
+
+    @classmethod
+    def change_level(cls) -> None:
+        """Make the open tab's widget anew, as the engine does."""
+        blueprint = project.load("/Lodsmith/LodsmithPanel")
+        assert isinstance(blueprint, EditorUtilityWidgetBlueprint)
+        cls.tabs[-1] = EditorUtilityWidget(blueprint)
 
 
 class EditorUtilityLibrary:

@@ -42,6 +42,7 @@ class Project:
         self.checked_out: list[str] = []
         self.locked: dict[str, str] = {}  # package to who has it
         self.has_source_control = False
+        self.is_played = False
         self.pause_s = float(os.environ.get("UNREAL_FAKE_PAUSE_S", "0"))
 
     def work(self) -> None:
@@ -101,6 +102,7 @@ class Project:
             return False
         del self.memory[asset.get_outermost().get_name()]
         self._put(asset, package)
+        self.save(asset)  # the engine does, and does not tell when it fails
         return True
 
     def delete(self, package: str) -> bool:

@@ -35,6 +35,8 @@ def main(arguments: "list[str]") -> int:
             with options.out.open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
 
+    # No assets are known yet, and a name that is taken would look free.
+    unreal.AssetRegistryHelpers.get_asset_registry().search_all_assets(True)
     # A folder of its own: an editor may be open on the same project.
     session = Session(patience_s=manifest.PATIENCE_S, folder="LodsmithFarm")
     try:
@@ -52,6 +54,5 @@ def main(arguments: "list[str]") -> int:
 
 if __name__ == "__main__":
     code = main(sys.argv[1:])
-    sys.stdout.flush()
     # A commandlet has an exit code of its own, which says only whether the script raised.
     os._exit(code)

@@ -6,7 +6,7 @@ so that the editor can draw.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Callable, TypeVar
@@ -95,8 +95,7 @@ class UnrealEditor:
         mesh = _static_mesh(plan.mesh) if plan.replaces else lods[0]
         if plan.replaces:
             _check_out(mesh)
-        for asset in (mesh, *rest):
-            _tag(asset, record, plan, facts)
+            _tag(mesh, record, plan, facts)
         for texture in rest:
             if isinstance(texture, unreal.Texture2D):
                 _set_up_texture(texture)
@@ -106,12 +105,20 @@ class UnrealEditor:
         if plan.replaces:
             _copy_collision(lods[0], mesh)
         warnings = _check(mesh, facts, record, len(lods))
-        made = rest if plan.replaces else [mesh, *rest]
+        # A move saves what it moves: what is referred to goes first, so that no file on the disk
+        # refers to the temporary folder.
+        made = rest if plan.replaces else [*rest, mesh]
         for asset in made:
             yield f"renames {asset.get_name()}"
             path = f"{plan.folder}/{naming.renamed(asset.get_name(), facts, plan.base)}"
+            _tag(asset, record, plan, facts)
             if not _assets.rename_loaded_asset(asset, path):
                 raise ImportFailed(f"{asset.get_name()} cannot be moved to {path}; see the log.")
+            _tag(asset, record, plan, facts)  # should the engine leave tags in the old package
+        yield "cleans up"
+        _delete_folder(plan.temporary)
+        _delete_folder(TEMPORARY, only_if_empty=True)
+        # The mesh last, and no step after it: one that is on the disk cannot be taken back.
         for asset in (*rest, mesh):
             yield f"saves {asset.get_name()}"
             if not _assets.save_loaded_asset(asset, False):
@@ -119,23 +126,18 @@ class UnrealEditor:
         if unreal.SourceControl.is_enabled():
             new = [asset.get_path_name().partition(".")[0] for asset in made]
             unreal.SourceControl.mark_files_for_add(new, True)  # pyright: ignore[reportArgumentType]  # takes lists
-        yield "cleans up"
-        _delete_folder(plan.temporary)
-        _delete_folder(TEMPORARY, only_if_empty=True)
         return warnings
 
     def undo(self, plan: ImportPlan) -> None:
         """Remove what an import has made, and take back what it did to a mesh. Safe to repeat."""
         _delete_folder(plan.temporary)
         _delete_folder(TEMPORARY, only_if_empty=True)
+        replaced = plan.mesh if plan.replaces else ""
         for path in _paths_in(plan.folder):
-            if naming.is_of(_name(path), plan.base) and path.partition(".")[0] != plan.mesh:
+            if naming.is_of(_name(path), plan.base) and path.partition(".")[0] != replaced:
                 _delete_if_of(path, plan.record)
-        if _assets.does_asset_exist(plan.mesh):
-            if plan.replaces:
-                _reload(plan.mesh)
-            else:
-                _delete_if_of(plan.mesh, plan.record)
+        if replaced and _assets.does_asset_exist(replaced):
+            _reload(replaced)
         for folder in reversed(plan.new_folders):
             _delete_folder(folder, only_if_empty=True)
 
@@ -184,8 +186,11 @@ def _check_may_change(mesh: unreal.StaticMesh) -> None:
 
 
 def _check_out(mesh: unreal.StaticMesh) -> None:
-    if unreal.SourceControl.is_enabled() and not _assets.checkout_loaded_asset(mesh):
-        raise ImportFailed(f"{mesh.get_name()} cannot be checked out; see the log.")
+    if unreal.SourceControl.is_enabled():
+        # Adding, too: a mesh that source control has never seen may be replaced.
+        package = mesh.get_outermost().get_name()
+        if not unreal.SourceControl.check_out_or_add_file(package):
+            raise ImportFailed(f"{mesh.get_name()} cannot be checked out; see the log.")
 
 
 def _interchange(glb: Path, folder: str, *, has_hulls: bool) -> None:
@@ -221,26 +226,18 @@ def _interchange(glb: Path, folder: str, *, has_hulls: bool) -> None:
     manager.import_asset(folder, source, parameters)
 
 
-def _imported(folder: str) -> tuple[dict[str, unreal.StaticMesh], list[unreal.Object]]:
-    """Return the meshes by name, and materials and textures."""
-    meshes: dict[str, unreal.StaticMesh] = {}
-    rest: list[unreal.Object] = []
-    for path in _assets.list_assets(folder):
-        asset = _assets.load_asset(path)
-        if isinstance(asset, unreal.StaticMesh):
-            meshes[asset.get_name()] = asset
-        elif isinstance(asset, (unreal.MaterialInterface, unreal.Texture2D)):
-            rest.append(asset)
-    return meshes, rest
+def _imported(folder: str) -> tuple[dict[str, unreal.StaticMesh], Sequence[unreal.Object]]:
+    """Return the meshes by name; textures, then the materials that show them."""
+    found: list[Any] = [_assets.load_asset(path) for path in _assets.list_assets(folder)]
+    meshes = {one.get_name(): one for one in found if isinstance(one, unreal.StaticMesh)}
+    textures = [one for one in found if isinstance(one, unreal.Texture2D)]
+    return meshes, [*textures, *(one for one in found if isinstance(one, unreal.MaterialInterface))]
 
 
 def _tag(asset: unreal.Object, record: JobRecord, plan: ImportPlan, facts: AssetFacts) -> None:
-    for tag, value in (
-        (TAG_RECORD, plan.record),
-        (TAG_JOB, record.job),
-        (TAG_SEED, str(facts.seed)),
-        (TAG_CULL, f"{facts.coverages[-1]:.4f}"),
-    ):
+    tags = {TAG_RECORD: plan.record, TAG_JOB: record.job, TAG_SEED: str(facts.seed)}
+    tags[TAG_CULL] = f"{facts.coverages[-1]:.4f}"
+    for tag, value in tags.items():
         _assets.set_metadata_tag(asset, unreal.Name(tag), value)
 
 
@@ -305,7 +302,8 @@ def _check(
     hulls = editor.get_simple_collision_count(mesh) + editor.get_convex_collision_count(mesh)
     if hulls != facts.hull_count:
         warnings.append(f"it has {hulls} collision shapes, {facts.hull_count} were made")
-    for level in range(lod_count):
+    # With Nanite, what can be counted is the mesh that stands in for it.
+    for level in range(0 if record.form.nanite else lod_count):
         count = mesh.get_num_triangles(level)
         if count != facts.triangles[level]:
             warnings.append(f"LOD{level} has {count:,} triangles, not {facts.triangles[level]:,}")
@@ -350,9 +348,8 @@ def _delete_if_of(path: str, record: str) -> None:
 
 
 def _delete_folder(folder: str, *, only_if_empty: bool = False) -> None:
-    if only_if_empty and _assets.does_directory_have_assets(folder):
-        return
-    if _assets.does_directory_exist(folder):
+    is_there = _assets.does_directory_exist(folder)
+    if is_there and not (only_if_empty and _assets.does_directory_have_assets(folder)):
         _assets.delete_directory(folder)
 
 

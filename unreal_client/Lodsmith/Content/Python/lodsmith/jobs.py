@@ -155,12 +155,8 @@ class JobTracker:
     def resume(self) -> None:
         """Take up what a restart has cut."""
         for record in self.records:
-            if record.has_ended or record.id in self._runs:
-                continue
-            if record.state is State.IMPORTING:
-                self._undo(record)
-                record.state = State.DOWNLOADING
-            self._start(record)
+            if not record.has_ended and record.id not in self._runs:
+                self._start(record)
 
     def close(self) -> None:
         """Let go of everything. Jobs go on on the server, and `resume` finds them."""
@@ -197,6 +193,9 @@ class JobTracker:
         state, message = State.FAILED, ""
         try:
             self._file.save()
+            if record.plans:  # an import was cut
+                with self._one_import:
+                    self._main.run(lambda: self._undo(record), self._closing)
             job = self._followed(record, run)
             if job.state == JobState.FAILED:
                 reason = name_of(ErrorReason, job.error.reason)

@@ -62,6 +62,7 @@ class MainThread:
                 outcome["result"] = end.value
                 done.set()
             except BaseException as error:
+                steps.close()  # where the worker dropped it, it would end on that thread
                 outcome["error"] = error
                 done.set()
             else:

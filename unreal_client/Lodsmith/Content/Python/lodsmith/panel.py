@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import cache
 from typing import Any, Callable
 
 import unreal
@@ -67,18 +68,16 @@ _SAME = {
     "texture_size": "textureSize",
     "file_name": "fileName",
     "static_mesh": "staticMesh",
-    **{
-        name: name
-        for name in ("prompt", "seed", "variants", "height", "pivot", "collision", "folder",
-                     "place", "nanite", "replaces")
-    },
-}  # fmt: skip
+    **{name: name for name in ("prompt", "seed", "variants", "height", "pivot", "collision")},
+    **{name: name for name in ("folder", "place", "nanite", "replaces")},
+}
 
 
 def read_form(fields: Any) -> GenerateForm:
     """Return what is in the fields. Raises `BadForm`."""
     paths = [str(one.get_editor_property("file_path")) for one in fields.files]
-    paths = [path for path in paths if path]
+    # The engine's file dialog may give paths relative to its own binaries.
+    paths = [unreal.Paths.convert_relative_path_to_full(path) for path in paths if path]
     glbs = [path for path in paths if path.lower().endswith(".glb")]
     if glbs and len(paths) > 1:
         raise BadForm("Give either pictures or one GLB; remove the others.")
@@ -115,15 +114,13 @@ def generate(fields: Any) -> str:
 
 
 class Panel:
-    """The tab. Raises whatever the engine raises where it cannot be built; see `open_panel`."""
+    """What the tab shows. Raises whatever the engine raises where a part cannot be built."""
 
-    def __init__(self, fields: LodsmithForm) -> None:
+    def __init__(self, fields: LodsmithForm, widget: Any) -> None:
         self.fields = fields
+        self.widget = widget
         self._cards: dict[str, Card] = {}
         self._waiting: dict[str, JobRecord] = {}
-        blueprint = _blueprint()
-        tabs = subsystem(unreal.EditorUtilitySubsystem)
-        self.widget = tabs.spawn_and_register_tab(blueprint)
         self._part("Form").set_object(fields)
         for name, act in (
             ("Test", self._test),
@@ -237,15 +234,11 @@ class Card:
             if picture is not None:
                 self._picture.set_brush_from_texture(picture, True)
         is_made = record.state is State.IMPORTED
-        for label, is_shown in (
-            ("Cancel", not record.has_ended),
-            ("Select", is_made),
-            ("Import again", is_made),
-            ("Half the triangles", is_made),
-            ("Forget", record.has_ended),
-        ):
-            shown, hidden = unreal.SlateVisibility.VISIBLE, unreal.SlateVisibility.COLLAPSED
-            self._buttons[label].set_visibility(shown if is_shown else hidden)
+        ended = record.has_ended
+        when = {"Cancel": not ended, "Forget": ended, "Edit": True, "Recipe": True}
+        shown, hidden = unreal.SlateVisibility.VISIBLE, unreal.SlateVisibility.COLLAPSED
+        for label, button in self._buttons.items():
+            button.set_visibility(shown if when.get(label, is_made) else hidden)
 
     def _text(self, name: str, text: str) -> None:
         if self._shown.get(name) != text:
@@ -311,25 +304,44 @@ def _show_details(title: str, target: Any) -> bool:
     return bool(unreal.EditorDialog.show_object_details_view(unreal.Text(title), target, options))
 
 
-_fields: list[LodsmithForm] = []
 _panel: list[Panel] = []
 
 
+@cache
 def form_fields() -> LodsmithForm:
     """Return the form that panel and dialog share."""
-    if not _fields:
-        fields = LodsmithForm()
-        fields.server = session().settings.server
-        _fields.append(fields)
-    return _fields[0]
+    fields = LodsmithForm()
+    fields.server = session().settings.server
+    return fields
+
+
+def follow_tab() -> None:
+    """Fill the tab's widget where it is a new one, and let go of one that is gone.
+
+    The engine makes another one for another level, and for a tab that was open at its last end.
+    """
+    assets, tabs = unreal.EditorAssetLibrary, subsystem(unreal.EditorUtilitySubsystem)
+    if assets.does_asset_exist(BLUEPRINT):
+        widget = tabs.find_utility_widget_from_blueprint(assets.load_asset(BLUEPRINT))  # pyright: ignore[reportArgumentType]
+        _show(widget)
+
+
+def _show(widget: Any) -> None:
+    """Fill a widget, once: a tab that is open has the one that is filled already."""
+    if [panel.widget for panel in _panel] == [widget]:
+        return
+    while _panel:
+        _panel.pop().close()
+    if widget:
+        _panel.append(Panel(form_fields(), widget))
 
 
 def open_panel() -> None:
     """Open the tab; where this engine cannot build it, the form as a dialog."""
-    while _panel:
-        _panel.pop().close()
     try:
-        _panel.append(Panel(form_fields()))
+        _show(subsystem(unreal.EditorUtilitySubsystem).spawn_and_register_tab(_blueprint()))
+        if not _panel:
+            raise compat.Missing("the engine opens no tab")
     except Exception as error:  # whatever it is: the way out is the same
         problem = f"the panel cannot be built ({error}); here is a dialog instead"
         session().editor.log(problem, is_problem=True)

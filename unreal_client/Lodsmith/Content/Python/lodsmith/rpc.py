@@ -212,6 +212,12 @@ class Exchange:
             raise CallFailed(
                 Code.DEADLINE_EXCEEDED, f"the server at {self._server.address} does not answer"
             ) from error
+        except ssl.SSLCertVerificationError as error:
+            raise CallFailed(
+                Code.FAILED_PRECONDITION,
+                f"the certificate of {self._server.address} is not trusted "
+                f"({error.verify_message}); name its CA as caFile in Config/Lodsmith.json",
+            ) from error
         except (OSError, http.client.HTTPException, ValueError) as error:
             # ValueError: what http.client raises for a chunk length that is none
             self._stop.check()
@@ -456,13 +462,8 @@ def _place(address: str) -> tuple[str, int, bool]:
         port = parts.port or (443 if is_tls else 80)
     except ValueError:
         parts, is_tls, port = urlsplit(""), False, 0
-    is_plain = parts.path in ("", "/") and not parts.query and not parts.fragment
-    if (
-        parts.scheme not in ("http", "https")
-        or not parts.hostname
-        or parts.username
-        or not is_plain
-    ):
+    is_plain = parts.path in ("", "/") and not (parts.query or parts.fragment or parts.username)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not is_plain:
         raise BadAddress(f"a server's address is like http://127.0.0.1:50052, got {address!r}")
     return parts.hostname, port, is_tls
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import threading
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Callable
 
 import unreal
 
 from lodsmith.form import GenerateForm
-from lodsmith.importer import UnrealEditor
+from lodsmith.importer import UnrealEditor, subsystem
 from lodsmith.jobs import JobTracker
 from lodsmith.main_thread import MainThread
 from lodsmith.notifications import Notifications
@@ -59,12 +60,19 @@ class Session:
         """Return a server with the user's token. Raises `BadAddress`."""
         return Server(address, self.tokens.read(address), ca_file=self.settings.caFile)
 
-    def run_in_editor(self) -> None:
+    def run_in_editor(self, each_tick: Callable[[], None] = lambda: None) -> None:
         """Work in the background from now on, until the editor closes."""
         notifications = Notifications(self.tracker)
         self.tracker.listeners.append(notifications.show)
 
+        level = subsystem(unreal.LevelEditorSubsystem)
+
         def tick(delta_s: float) -> None:
+            notifications.poll()
+            # Then the engine refuses to load, change and delete assets: jobs go on, their work for
+            # it waits until the game is over.
+            if level.is_in_play_in_editor():
+                return
             if not self._is_resumed:
                 # Before that, assets that are there look as if they were not.
                 registry = unreal.AssetRegistryHelpers.get_asset_registry()
@@ -73,7 +81,7 @@ class Session:
                 self._is_resumed = True
                 self.tracker.resume()
             self.main_thread.drain()
-            notifications.poll()
+            each_tick()
 
         handle = unreal.register_slate_post_tick_callback(tick)
 
@@ -123,11 +131,7 @@ class Session:
         )
 
 
-_session: list[Session] = []
-
-
+@cache
 def session() -> Session:
     """Return this editor's session."""
-    if not _session:
-        _session.append(Session())
-    return _session[0]
+    return Session()
