@@ -82,7 +82,7 @@ def _tangents(
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def _on_plane(vector: NDArray[np.float64], normal: NDArray[np.float64]) -> NDArray[np.float64]:
     """Project on the plane with this normal; unit length, or zero where nothing is left."""
     flat: NDArray[np.float64] = vector - np.dot(vector, normal) * normal

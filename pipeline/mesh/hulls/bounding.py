@@ -215,12 +215,12 @@ def capsule_volume(capsule: Capsule) -> float:
     return float(_capsule_volume(length, capsule.radius_m))
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def _capsule_volume(length: float, radius: float) -> float:
     return np.pi * radius**2 * (length + 4 / 3 * radius)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def _volume_around(points: Float64Array, ends: Float64Array) -> float:
     """Volume of the capsule around points `[N, 3]` whose line has these ends `[6]`."""
     lx, ly, lz = ends[3] - ends[0], ends[4] - ends[1], ends[5] - ends[2]
@@ -229,7 +229,7 @@ def _volume_around(points: Float64Array, ends: Float64Array) -> float:
     return volume
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def _radius_around(points: Float64Array, ends: Float64Array) -> float:
     lx, ly, lz = ends[3] - ends[0], ends[4] - ends[1], ends[5] - ends[2]
     squared_length = max(lx * lx + ly * ly + lz * lz, 1e-300)

@@ -278,7 +278,7 @@ def _growing_volumes(points: Int64Array, rank: Int64Array, ranks: Int64Array) ->
     return volumes
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def _crossings(
     points: Int64Array, faces: IntArray, heights: Int64Array, offsets: Int64Array
 ) -> tuple[Int64Array, Int64Array]:
@@ -518,7 +518,7 @@ def _holds(hull: Convex, points: Int64Array) -> BoolArray:
     return is_in
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def _are_below(normals: Float64Array, offsets: Float64Array, points: Float64Array) -> BoolArray:
     """`[N]`: which points are below all planes `normal . p = offset`."""
     is_below = np.zeros(len(points), np.bool_)

@@ -125,7 +125,7 @@ def written_hull(
     return Hull(positions=grid.positions(corners), faces=faces, primitive=primitive)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def grow_hull(
     points: Int64Array,
     order: Int64Array,
@@ -254,7 +254,7 @@ def grow_hull(
     return count
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def _set_face(
     faces: IntArray, planes: Int64Array, points: Int64Array, f: int, a: int, b: int, c: int
 ) -> None:
@@ -267,7 +267,7 @@ def _set_face(
     planes[f, 3] = nx * x + ny * y + nz * z
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def _height(planes: Int64Array, f: int, points: Int64Array, p: int) -> int:
     """Six times the volume of the tetrahedron from face `f` to point `p`, positive outside.
 
@@ -378,7 +378,7 @@ def _round(
     return is_gone, np.rint(apexes[chosen]).astype(np.int64)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def _apart(
     order: Int64Array,
     edges: IntArray,
@@ -412,7 +412,7 @@ def _apart(
     return is_gone, chosen[:found]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def _cheapest_apexes(
     corners: Float64Array,
     edges: IntArray,

@@ -210,7 +210,7 @@ def _place(
     )
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def _crossings(
     points: Float64Array, faces: IntArray, low: Float64Array, size: Float64Array, nx: int, ny: int
 ) -> tuple[Int64Array, Float64Array, Int64Array]:
@@ -267,7 +267,7 @@ def volume_outside(solid: Solid, points: Float64Array, faces: IntArray) -> float
     )
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def _volume_outside(
     points: Float64Array,
     faces: IntArray,
@@ -294,7 +294,7 @@ def _volume_outside(
     return volume
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def _shadow(
     points: Float64Array, faces: IntArray, low: Float64Array, size: Float64Array, nx: int, ny: int
 ) -> tuple[int, int, Float64Array, Float64Array]:
@@ -346,7 +346,7 @@ def are_inside(solid: Solid, points: Float64Array) -> BoolArray:
     )
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def _are_inside(
     points: Float64Array,
     low: Float64Array,
