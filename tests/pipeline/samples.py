@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pipeline.types import Silent, Stage, UnwrappedMesh
+from pipeline.types import LodMeasure, Silent, Stage, UnwrappedMesh
 
 # A file under test is free-form JSON, and the tests damage it on purpose.
 Json = dict[str, Any]
@@ -32,6 +32,22 @@ class Listener(Silent):
 
     def warn(self, stage: Stage, message: str) -> None:
         self.warnings.append(message)
+
+
+def measures_of(lods: Sequence[UnwrappedMesh], coverages: Sequence[float] = ()) -> list[LodMeasure]:
+    """LODs without any fault that take over at half, a quarter, ... of the view, unless told."""
+    return [
+        LodMeasure(
+            triangle_count=len(lod.faces),
+            budget=0,
+            deviation_max_m=0.0,
+            deviation_mean_m=0.0,
+            normal_deviation_deg=0.0,
+            silhouette_px=0.0,
+            screen_coverage=coverages[level] if coverages else 0.5 ** (level + 1),
+        )
+        for level, lod in enumerate(lods)
+    ]
 
 
 class GltfFile:

@@ -13,8 +13,8 @@ from pipeline.export.profiles import ExportOptions
 from pipeline.pictures.viewpoint import Viewpoint
 from pipeline.preview import preview_sheet, render_glb, render_surface
 from pipeline.render import fit_camera
-from pipeline.types import Image, LodMeasure, Material, Silent, Surface, UnwrappedMesh
-from tests.pipeline.samples import checkerboard, unwrapped_cube
+from pipeline.types import Image, Material, Silent, Surface, UnwrappedMesh
+from tests.pipeline.samples import checkerboard, measures_of, unwrapped_cube
 
 CUBE = unwrapped_cube(segments=2)
 SIZE = 96
@@ -27,18 +27,7 @@ GENERIC = ExportOptions()
 def glb_of(
     *lods: UnwrappedMesh, material: Material = PLAIN, options: ExportOptions = GENERIC
 ) -> bytes:
-    measures = [
-        LodMeasure(
-            triangle_count=len(lod.faces),
-            budget=100,
-            deviation_max_m=0.0,
-            deviation_mean_m=0.0,
-            normal_deviation_deg=0.0,
-            silhouette_px=0.0,
-            screen_coverage=0.5 ** (level + 1),
-        )
-        for level, lod in enumerate(lods)
-    ]
+    measures = measures_of(lods)
     return export_glb(
         "cube", lods, measures, material, [ExportPart.whole(lods, [])], options, Silent()
     )

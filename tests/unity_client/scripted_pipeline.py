@@ -13,8 +13,8 @@ import numpy as np
 from pipeline import Build, BuildRequest, StageMeter
 from pipeline.export.glb import export_glb
 from pipeline.export.parts import ExportPart
-from pipeline.types import Hull, Image, LodMeasure, Material, Silent
-from tests.pipeline.samples import unwrapped_cube
+from pipeline.types import Hull, Image, Material, Silent
+from tests.pipeline.samples import measures_of, unwrapped_cube
 from tests.server import fake_pipeline
 from tests.server.fake_pipeline import generate, load_models, surface_from_glb
 
@@ -34,18 +34,7 @@ def build_asset(request: BuildRequest, meter: StageMeter) -> Build:
     build = fake_pipeline.build_asset(request, meter)
     count = len(request.options.lod.chain)
     lods = [unwrapped_cube(segments=count - level) for level in range(count)]
-    measures = [
-        LodMeasure(
-            triangle_count=len(lod.faces),
-            budget=0,
-            deviation_max_m=0.0,
-            deviation_mean_m=0.0,
-            normal_deviation_deg=0.0,
-            silhouette_px=0.0,
-            screen_coverage=0.5 ** (level + 1),
-        )
-        for level, lod in enumerate(lods)
-    ]
+    measures = measures_of(lods)
     is_lacking = request.name.startswith("Lacking")
     hulls = [_HULL] * (HULL_COUNT - is_lacking)
     white = Material(base_color=Image(pixels=np.full((4, 4, 3), 255, np.uint8)))

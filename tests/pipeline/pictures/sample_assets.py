@@ -11,8 +11,8 @@ from PIL import Image as PillowImage
 from pipeline.export.glb import export_glb
 from pipeline.export.parts import ExportPart
 from pipeline.export.profiles import ExportOptions
-from pipeline.types import Image, LodMeasure, Material, Silent, UnwrappedMesh
-from tests.pipeline.samples import unwrapped_cube
+from pipeline.types import Image, Material, Silent, UnwrappedMesh
+from tests.pipeline.samples import measures_of, unwrapped_cube
 
 # Of the sides of `unwrapped_cube`: front, back, +X, -X, top, bottom.
 SIDES: Sequence[tuple[int, int, int]] = (
@@ -42,18 +42,7 @@ def asset(
     options: ExportOptions = GENERIC,
 ) -> bytes:
     """A GLB whose LODs take over at half, a quarter, ... of the view, unless told."""
-    measures = [
-        LodMeasure(
-            triangle_count=len(lod.faces),
-            budget=0,
-            deviation_max_m=0.0,
-            deviation_mean_m=0.0,
-            normal_deviation_deg=0.0,
-            silhouette_px=0.0,
-            screen_coverage=coverages[level] if coverages else 0.5 ** (level + 1),
-        )
-        for level, lod in enumerate(lods)
-    ]
+    measures = measures_of(lods, coverages)
     return export_glb(
         "cube",
         lods,
