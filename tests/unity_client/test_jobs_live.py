@@ -21,7 +21,7 @@ from server.pb import lodsmith_pb2 as pb
 from tests.server.conftest import Peer, serving
 from tests.server.transport.conftest import Services, free_port, http_port_of, port_of
 from tests.unity_client.conftest import Command, Core, Failure
-from tests.unity_client.cutting_proxy import CuttingProxy
+from tests.wire.cutting_proxy import CuttingProxy
 
 
 def create(core: Core, prompt: str) -> pb.Job:

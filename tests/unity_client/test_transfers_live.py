@@ -18,7 +18,7 @@ from server.pb import lodsmith_pb2 as pb
 from tests.server.conftest import Peer
 from tests.server.transport.conftest import http_port_of
 from tests.unity_client.conftest import Core
-from tests.unity_client.cutting_proxy import CuttingProxy
+from tests.wire.cutting_proxy import CuttingProxy
 
 CUTS = 5
 SIZE = 3_000_001

@@ -16,7 +16,7 @@ from lodsmith.wire import Message
 
 from tests.server.conftest import Peer
 from tests.server.transport.conftest import free_port, http_port_of
-from tests.unity_client.cutting_proxy import CuttingProxy
+from tests.wire.cutting_proxy import CuttingProxy
 
 MIB = 1 << 20
 CUTS = (200 << 10, 500 << 10, 900 << 10, 300 << 10, 700 << 10)

@@ -25,8 +25,8 @@ from unreal.project import Project
 
 from tests.server.conftest import Peer
 from tests.server.transport.conftest import free_port, http_port_of
-from tests.unity_client.cutting_proxy import CuttingProxy
 from tests.unreal_client.conftest import FAKE, PYTHON, ROOT, Made, address_of, until
+from tests.wire.cutting_proxy import CuttingProxy
 
 StartServer = Callable[..., AbstractContextManager[Peer]]
 RESTARTS = int(os.environ.get("TESTS_RESTARTS", "10"))  # `make test-unreal`: 100

@@ -1,4 +1,4 @@
-"""A TCP proxy that cuts connections where a test says."""
+"""A TCP proxy that cuts the connections of any client where a test says."""
 
 import socket
 import threading
