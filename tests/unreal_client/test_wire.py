@@ -12,7 +12,7 @@ from lodsmith import schema
 from lodsmith.wire import Message, NotAMessage
 
 from server.pb import lodsmith_pb2 as pb
-from tests.unity_client.test_round_trips import TYPES, random_message
+from tests.wire.random_messages import TYPES, random_message
 from tests.wire.write_vectors import FOLDER
 
 VECTORS: list[dict[str, Any]] = json.loads((FOLDER / "messages.json").read_text("utf-8"))
